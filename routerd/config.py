@@ -1,0 +1,238 @@
+"""The configuration: every key with its default, decoded strictly.
+
+No file is needed. `config/routerd.toml` lists every key with these same defaults. An unknown key, a value of the wrong
+kind or one out of range is a `ConfigError` that names the file, the key's path and, for a typing error, the right name.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from routerd.errors import ConfigError
+from routerd.events import Objective
+
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Positive = Annotated[float, Meta(gt=0.0)]
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file."""
+
+
+class SourceConfig(Table, frozen=True, kw_only=True):
+    """One kind of log. `roots` replaces the places that are looked at by default."""
+
+    enabled: bool = True
+    roots: list[str] = []
+
+
+class TailConfig(Table, frozen=True, kw_only=True):
+    """How logs are followed."""
+
+    watch: bool = True
+    debounce_ms: Count = 50
+    step_ms: Count = 10
+    rescan_recent_s: Positive = 3.0
+    rescan_all_s: Positive = 60.0
+    poll_database_s: Positive = 0.25
+    idle_after_s: Positive = 3600.0
+    line_bytes_max: Annotated[int, Meta(ge=65536)] = 64 * 1024 * 1024
+
+
+class StoreConfig(Table, frozen=True, kw_only=True):
+    """How the database is written."""
+
+    flush_after_s: Positive = 0.02
+    batch_rows_max: Count = 256
+    snapshot_every_s: Positive = 60.0
+    decisions_keep_days: Positive = 365.0
+
+
+class SocketConfig(Table, frozen=True, kw_only=True):
+    """Limits of the socket."""
+
+    line_bytes_max: Annotated[int, Meta(ge=4096)] = 1024 * 1024
+    requests_in_flight_max: Count = 1024
+    connections_max: Count = 4096
+
+
+class PrivacyConfig(Table, frozen=True, kw_only=True):
+    """What is kept."""
+
+    store_text: bool = False
+
+
+class LogConfig(Table, frozen=True, kw_only=True):
+    """The daemon's own log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "pretty", "json"] = "auto"
+
+
+class PolicyConfig(Table, frozen=True, kw_only=True):
+    """How an arm is chosen."""
+
+    name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
+    explore_floor: Fraction = 0.05
+    seed: int | None = None
+
+
+class ObjectiveConfig(Table, frozen=True, kw_only=True):
+    """What success and time are worth, in US dollars."""
+
+    default: Objective = "balanced"
+    success_usd: NotNegative = 1.0
+    hour_usd: NotNegative = 10.0
+
+
+class GateConfig(Table, frozen=True, kw_only=True):
+    """When a pick may be applied without asking: P(success drops by more than `delta`) < `epsilon`."""
+
+    delta: Fraction = 0.03
+    epsilon: Fraction = 0.1
+
+
+class LearningConfig(Table, frozen=True, kw_only=True):
+    """How outcomes become belief."""
+
+    half_life_days: Positive = 90.0
+
+
+class ProviderConfig(Table, frozen=True, kw_only=True):
+    """What resolution needs to know of a provider; credentials are named, never held."""
+
+    default_model: str | None = None
+    base_url: str | None = None
+    api_mode: str | None = None
+    credential_env: str | None = None
+    models: list[str] = []
+
+
+class PoolConfig(Table, frozen=True, kw_only=True):
+    """Nothing outside the pool is ever recommended. An empty list of models allows every known one."""
+
+    models: list[str] = []
+    on_outside: Literal["refuse", "fallback"] = "refuse"
+
+
+class CatalogConfig(Table, frozen=True, kw_only=True):
+    """The user's own words for models."""
+
+    aliases: dict[str, str] = {}
+    tiers: dict[str, str] = {}
+
+
+class DelegationConfig(Table, frozen=True, kw_only=True):
+    """What a delegation runs on when nobody says otherwise, and how deep it may go."""
+
+    model: str | None = None
+    provider: str | None = None
+    reasoning_effort: str | None = None
+    max_spawn_depth: int = 1
+    orchestrator_enabled: bool = True
+    max_concurrent_children: int = 3
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    sources: dict[str, SourceConfig] = {}
+    tail: TailConfig = TailConfig()
+    store: StoreConfig = StoreConfig()
+    socket: SocketConfig = SocketConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    log: LogConfig = LogConfig()
+    policy: PolicyConfig = PolicyConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    gate: GateConfig = GateConfig()
+    learning: LearningConfig = LearningConfig()
+    pool: PoolConfig = PoolConfig()
+    catalog: CatalogConfig = CatalogConfig()
+    providers: dict[str, ProviderConfig] = {}
+    delegation: DelegationConfig = DelegationConfig()
+
+
+def load(path: Path | None, agents: frozenset[str]) -> Config:
+    """
+    Reads the configuration.
+
+    Args:
+        path: The file, or None where none exists.
+        agents: Names that may stand under `sources`.
+
+    Raises:
+        ConfigError: The file cannot be read, is not TOML, or says something that `Config` does not.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    return decode(text, str(path), agents)
+
+
+def decode(text: str, name: str, agents: frozenset[str]) -> Config:
+    """
+    The configuration in a TOML text; `name` stands for the file in messages.
+
+    Raises:
+        ConfigError: As for `load`.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: not valid TOML: {error}") from None
+    for agent in table.get("sources", {}) if isinstance(table.get("sources"), dict) else ():
+        if agent not in agents:
+            raise ConfigError(f"{name}: sources.{agent}: no such source{_nearest(agent, agents)}")
+    try:
+        return msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {_explain(str(error))}") from None
+
+
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """The keys (`table.key`) whose values differ."""
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    keys = []
+    for table in before.keys() | after.keys():
+        a, b = before.get(table, {}), after.get(table, {})
+        keys += [f"{table}.{key}" for key in a.keys() | b.keys() if a.get(key) != b.get(key)]
+    return sorted(keys)
+
+
+def _explain(message: str) -> str:
+    """A message of msgspec as `key.path: what is wrong`, with the nearest right name for an unknown key."""
+    found = re.fullmatch(r"(?s)(.*?)(?: - at `(.*)`)?", message)
+    what, where = (found[1], found[2] or "$") if found else (message, "$")
+    path = re.sub(r"\[\.\.\.\]", ".*", where.replace("$.", "").replace("$", ""))
+    if unknown := re.search(r"unknown field `(.*?)`", what):
+        key = f"{path}.{unknown[1]}" if path else unknown[1]
+        return f"{key}: no such key{_nearest(unknown[1], _keys(path))}"
+    return f"{path or 'the file'}: {what[0].lower()}{what[1:]}"
+
+
+def _keys(path: str) -> frozenset[str]:
+    """The keys that a table may hold."""
+    kind: Any = Config
+    for part in path.split(".") if path else ():
+        fields = getattr(kind, "__annotations__", {})
+        kind = fields.get(part, kind)
+        if arguments := getattr(kind, "__args__", ()):
+            kind = arguments[-1]
+    return frozenset(getattr(kind, "__struct_fields__", ()))
+
+
+def _nearest(name: str, known: frozenset[str]) -> str:
+    if near := difflib.get_close_matches(name, known, n=1, cutoff=0.5):
+        return f"; did you mean {near[0]!r}?"
+    return f"; known are {', '.join(sorted(known))}" if known else ""
