@@ -127,7 +127,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether it worked: `value` in [0, 1] or unknown, how much to believe it (`weight`, likewise), and by which signal."""
+    """Whether it worked: `value` in [0, 1] or unknown, believed with `weight` in [0, 1], by which signal."""
 
     value: float | None
     weight: float
