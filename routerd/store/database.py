@@ -1,0 +1,148 @@
+"""
+The database file: opened, brought to the present shape, or set aside when it cannot be read.
+
+A database of an older routerd is migrated in one transaction a step; one of a newer routerd is refused and left
+untouched; a corrupt one is renamed, never deleted, and a new one is filled from the logs.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import aiosqlite
+import structlog
+
+from routerd.errors import StoreError
+from routerd.events import Contribution
+from routerd.store.rows import contribution_of, file_of, whole_contribution
+from routerd.store.schema import migrations, queries
+from routerd.tail.checkpoint import Checkpoint
+
+log = structlog.get_logger(__name__)
+
+SCHEMA_VERSION = len(migrations())
+CHECKED_BYTES_MAX = 64 * 1024 * 1024
+"""Up to this size every page is looked at when the database is opened (about 0.1 s); beyond it, start-up would wait."""
+
+Fold = Callable[[Contribution | None, Contribution | None], None]
+
+
+def prepare(path: Path, now: float) -> Path | None:
+    """
+    Makes sure that a usable database of the present shape lies at `path`.
+
+    Args:
+        path: The database file; its directory exists.
+        now: Unix seconds, for the name of what is set aside.
+
+    Returns:
+        Where a corrupt database was moved to, or None.
+
+    Raises:
+        StoreError: It is of a newer routerd, or cannot be opened or written.
+    """
+    try:
+        _migrate(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(f"{path}: cannot be used: {error}; check the disk and the file's permissions") from None
+        aside = _set_aside(path, now)
+        _migrate(path)
+        return aside
+    return None
+
+
+async def connect(path: Path) -> aiosqlite.Connection:
+    """The writing connection; transactions are begun and ended by hand."""
+    connection = await aiosqlite.connect(path, isolation_level=None)
+    await connection.execute("PRAGMA synchronous = FULL")
+    await connection.execute("PRAGMA busy_timeout = 5000")
+    await connection.execute("PRAGMA journal_size_limit = 67108864")
+    return connection
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """
+    A connection that cannot write.
+
+    Raises:
+        StoreError: There is no database, or it cannot be read.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read: {error}; has routerd run yet?") from None
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise StoreError(f"{path}: is of schema {version}, this routerd reads {SCHEMA_VERSION}: run routerd once")
+    return connection
+
+
+def checkpoints(connection: sqlite3.Connection) -> Iterator[Checkpoint]:
+    """How far each file was read."""
+    return map(file_of, connection.execute(queries()["files"]))
+
+
+def refold(connection: sqlite3.Connection, restore: Callable[[bytes], bool], fold: Fold) -> int:
+    """
+    Brings the engine to the fold of the rows on disk: from the snapshot and what changed since, else from all rows.
+
+    Args:
+        connection: Any connection to the database.
+        restore: Takes a snapshot; False when it is of another version.
+        fold: Takes back one contribution and adds another.
+
+    Returns:
+        The number of contributions that were folded.
+    """
+    sql, count = queries(), 0
+    stored = connection.execute(sql["snapshot"]).fetchone()
+    if stored is not None and restore(stored[1]):
+        for old, learnt, features in connection.execute(sql["changed"]):
+            fold(whole_contribution(old), contribution_of(learnt, features))
+            count += 1
+        return count
+    for learnt, features in connection.execute(sql["learnt"]):
+        fold(None, contribution_of(learnt, features))
+        count += 1
+    return count
+
+
+def _migrate(path: Path) -> None:
+    """
+    Brings the database at `path` to `SCHEMA_VERSION`.
+
+    A step and its `user_version` are one transaction: a crash leaves the database at the step before.
+    """
+    old_mask = os.umask(0o077)  # SQLite creates the file, its WAL and its shared memory with these permissions
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{path}: was written by a newer routerd (schema {version}, this one knows {SCHEMA_VERSION}): "
+                    "upgrade routerd, or start it with another --state-dir"
+                )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            for step, script in enumerate(migrations()[version:], start=version + 1):
+                connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {step};\nCOMMIT;")
+            small = path.stat().st_size <= CHECKED_BYTES_MAX
+            if small and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("quick_check failed")
+    finally:
+        os.umask(old_mask)
+
+
+def _set_aside(path: Path, now: float) -> Path:
+    """Renames a corrupt database with its WAL; what is in it may still be rescued by hand."""
+    aside = path.with_name(f"{path.name}.corrupt-{int(now)}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    log.error("database is corrupt: set aside, a new one is filled from the logs", path=str(path), aside=str(aside))
+    return aside

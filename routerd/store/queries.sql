@@ -1,0 +1,102 @@
+-- name: keys
+SELECT key, outcome_id FROM outcome_keys WHERE key IN (SELECT value FROM json_each(?));
+
+-- name: keys_of
+SELECT key, outcome_id FROM outcome_keys WHERE outcome_id IN (SELECT value FROM json_each(?));
+
+-- name: outcomes
+SELECT {outcome_columns} FROM outcomes WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: reports_of
+SELECT unit, body FROM reports WHERE unit IN (SELECT value FROM json_each(?));
+
+-- name: reports
+SELECT outcome_id, body FROM reports WHERE outcome_id IN (SELECT value FROM json_each(?));
+
+-- name: decisions_by_key
+SELECT key, decision_id FROM decision_keys WHERE key IN (SELECT value FROM json_each(?));
+
+-- name: decision_keys_of
+SELECT key, decision_id FROM decision_keys WHERE decision_id IN (SELECT value FROM json_each(?));
+
+-- name: decisions
+SELECT id, body FROM decisions WHERE id IN (SELECT value FROM json_each(?));
+
+-- name: put_outcome
+INSERT OR REPLACE INTO outcomes ({outcome_columns}) VALUES ({outcome_marks});
+
+-- name: put_key
+INSERT OR REPLACE INTO outcome_keys (key, outcome_id) VALUES (?, ?);
+
+-- name: put_report
+INSERT OR REPLACE INTO reports (outcome_id, unit, at, body) VALUES (?, ?, ?, ?);
+
+-- name: put_decision
+INSERT OR IGNORE INTO decisions (id, at, scope, agent, session_id, arm, propensity, explored, basis, policy, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: put_decision_key
+INSERT OR IGNORE INTO decision_keys (key, decision_id) VALUES (?, ?);
+
+-- name: put_file
+INSERT OR REPLACE INTO files (path, agent, grp, kind, dev, ino, size, mtime_ns, position, open)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: journal
+-- Only the first contribution since the snapshot counts: that is what the snapshot holds.
+INSERT OR IGNORE INTO changed (id, old) VALUES (?, ?);
+
+-- name: forget_outcome
+DELETE FROM outcomes WHERE id = ?;
+
+-- name: files
+SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position, open FROM files;
+
+-- name: put_snapshot
+INSERT OR REPLACE INTO snapshot (id, at, body) VALUES (1, ?, ?);
+
+-- name: forget_journal
+DELETE FROM changed;
+
+-- name: forget_decisions
+DELETE FROM decisions WHERE at < ? AND id NOT IN (SELECT decision_id FROM outcomes WHERE decision_id IS NOT NULL);
+
+-- name: forget_decision_keys
+DELETE FROM decision_keys WHERE decision_id NOT IN (SELECT id FROM decisions);
+
+-- name: snapshot
+SELECT at, body FROM snapshot;
+
+-- name: changed
+SELECT changed.old, outcomes.learnt, outcomes.features FROM changed LEFT JOIN outcomes ON outcomes.id = changed.id;
+
+-- name: learnt
+SELECT learnt, features FROM outcomes WHERE learnt IS NOT NULL;
+
+-- name: counts
+SELECT
+  (SELECT count(*) FROM decisions),
+  (SELECT count(*) FROM outcomes WHERE ended = 1),
+  (SELECT count(*) FROM outcomes WHERE ended = 1 AND signal = 'unknown'),
+  (SELECT count(*) FROM reports);
+
+-- name: completions
+SELECT agent, executor, count(*) FROM outcomes WHERE ended = 1 GROUP BY agent, executor;
+
+-- name: summary
+SELECT agent, executor, model, wall_time_ms, cost_usd, cost_estimated, succeeded, weight, censored
+FROM outcomes WHERE ended = 1;
+
+-- name: decision
+SELECT body FROM decisions WHERE id = ?;
+
+-- name: outcome_of_decision
+SELECT id, arm, succeeded, signal, censored, wall_time_ms, cost_usd, ended_at, ended
+FROM outcomes WHERE id = (SELECT outcome_id FROM outcome_keys WHERE key = ?);
+
+-- name: recent
+SELECT ended_at, agent, arm, succeeded, wall_time_ms, cost_usd, transcript, features
+FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?;
+
+-- name: columns_kept
+SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, c.cid;

@@ -1,0 +1,93 @@
+"""Questions to the database, each a function on a read-only connection; none is asked on the way to an answer."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from routerd.events import Decision
+from routerd.store.batch import decision_key
+from routerd.store.rows import decision_of
+from routerd.store.schema import queries
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much there is. `unknown` are ended outcomes whose success nobody knows."""
+
+    decisions: int
+    outcomes: int
+    unknown: int
+    reports: int
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True):
+    """One ended outcome, as the table of agents and models needs it."""
+
+    agent: str
+    executor: str
+    model: str | None
+    wall_time_ms: int | None
+    cost_usd: float | None
+    cost_estimated: bool
+    succeeded: float | None
+    weight: float
+    censored: str | None
+
+
+class Past(msgspec.Struct, frozen=True, array_like=True):
+    """An outcome of the past, to compare a new task with."""
+
+    at: float
+    agent: str
+    arm: str
+    succeeded: float | None
+    wall_time_ms: int | None
+    cost_usd: float | None
+    transcript: str | None
+    features: dict[str, Any]
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """The totals of `status`."""
+    return Counts(*connection.execute(queries()["counts"]).fetchone())
+
+
+def completions(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """Ended units by agent and executor."""
+    found: dict[str, dict[str, int]] = {}
+    for agent, executor, count in connection.execute(queries()["completions"]):
+        found.setdefault(agent, {"local": 0, "delegate": 0})[executor] = count
+    return found
+
+
+def summaries(connection: sqlite3.Connection) -> list[Summary]:
+    """Every ended outcome."""
+    rows = connection.execute(queries()["summary"])
+    return msgspec.convert(list(rows), list[Summary], strict=False)
+
+
+def decision(connection: sqlite3.Connection, decision_id: str) -> Decision | None:
+    """A decision as it was made."""
+    row = connection.execute(queries()["decision"], (decision_id,)).fetchone()
+    return decision_of(row[0]) if row else None
+
+
+def outcome_of(connection: sqlite3.Connection, decision_id: str) -> dict[str, Any] | None:
+    """What became of a decision, or None while nothing is known."""
+    cursor = connection.execute(queries()["outcome_of_decision"], (decision_key(decision_id),))
+    row = cursor.fetchone()
+    return dict(zip((column[0] for column in cursor.description), row, strict=True)) if row else None
+
+
+def recent(connection: sqlite3.Connection, limit: int) -> list[Past]:
+    """The latest ended outcomes, newest first."""
+    rows = connection.execute(queries()["recent"], (limit,))
+    return [msgspec.convert((*row[:7], msgspec.json.decode(row[7])), Past) for row in rows]
+
+
+def columns_kept(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """What is kept, by table: the answer to "what do you know of me?"."""
+    found: dict[str, list[str]] = {}
+    for table, column in connection.execute(queries()["columns_kept"]):
+        found.setdefault(table, []).append(column)
+    return found

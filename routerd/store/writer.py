@@ -1,0 +1,289 @@
+"""
+The one writer of the database: news in, one transaction a batch, and only then word to those who wait.
+
+At each step, what is left if the process dies there:
+
+    1. news arrives on the stream          nothing was promised; logs are read again, clients ask again
+    2. rows are looked up, the plan made   likewise
+    3. BEGIN … rows, checkpoints, journal  SQLite rolls the whole batch back: likewise
+    4. COMMIT returned (synchronous=FULL)  the batch is on disk, with the checkpoints that say so
+    5. engine told                         at start-up the journal brings the snapshot up to the rows
+    6. clients answered                    a client that asks again gets `duplicate: true`
+
+The commit in flight is the batching window: while one batch is written, the next gathers.
+"""
+
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import aiosqlite
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from routerd.config import StoreConfig
+from routerd.errors import Overloaded, RequestError
+from routerd.records import ArmOf, Report
+from routerd.store.batch import Change, Existing, News, Plan, Reported, Wanted, plan, wanted
+from routerd.store.rows import (
+    OUTCOME_COLUMNS,
+    Values,
+    decided_of,
+    encode,
+    file_row,
+    report_of,
+    row_contribution,
+    unit_of,
+)
+from routerd.store.schema import queries
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S = 1.0
+CHANGES_PER_SLICE = 8
+"""The engine is told so many changes at a time (about 0.5 ms), then whoever waits on the loop has a turn."""
+
+CAPACITY = 4096
+"""Writes that may wait; a write of a log is a few dozen rows, so logs are held back long before memory is felt."""
+
+DECISION_ID = OUTCOME_COLUMNS.index("decision_id")
+
+OnChange = Callable[[Sequence[Change]], None]
+
+
+class _Write:
+    """News with somebody who may wait for its answers."""
+
+    __slots__ = ("answers", "done", "news")
+
+    def __init__(self, news: Sequence[News]) -> None:
+        self.news = news
+        self.done = anyio.Event()
+        self.answers: list[Reported | RequestError | None] = []
+
+
+class Writer:
+    """
+    Owns the writing connection.
+
+    Run `serve` in a task; `put` for logs (waits while the stream is full), `put_soon` for decisions (never waits),
+    `commit` for reports (returns once they are on disk). `close` ends `serve` when all that was put is written.
+    """
+
+    def __init__(
+        self, connection: aiosqlite.Connection, config: StoreConfig, *, arm_of: ArmOf, on_change: OnChange
+    ) -> None:
+        self.dropped = 0
+        self.moved_at = time.monotonic()
+        self._connection = connection
+        self._config = config
+        self._arm_of = arm_of
+        self._on_change = on_change
+        self._turn = anyio.Lock()
+        self._send: MemoryObjectSendStream[_Write]
+        self._receive: MemoryObjectReceiveStream[_Write]
+        self._send, self._receive = anyio.create_memory_object_stream(CAPACITY)
+
+    @property
+    def pending(self) -> int:
+        """Writes that wait now, of at most `CAPACITY`."""
+        return self._receive.statistics().current_buffer_used
+
+    async def put(self, news: Sequence[News]) -> None:
+        """Hands over what a log said; waits while the database cannot keep up."""
+        await self._send.send(_Write(news))
+
+    def put_soon(self, news: News) -> None:
+        """Hands over a decision from where nobody may wait; when the stream is full it is dropped, and counted."""
+        try:
+            self._send.send_nowait(_Write([news]))
+        except anyio.WouldBlock:
+            self.dropped += 1
+
+    async def commit(self, report: Report) -> Reported:
+        """
+        Returns once the report is on disk.
+
+        Raises:
+            NoSuchDecision: It names nothing that is known.
+            OutcomeIdInUse: Its id was used for something else.
+            Overloaded: Too much waits, or the database cannot be written now.
+        """
+        write = _Write([report])
+        try:
+            self._send.send_nowait(write)
+        except anyio.WouldBlock:
+            raise Overloaded("too many reports are waiting to be written: try again") from None
+        await write.done.wait()
+        answer = write.answers[0]
+        if isinstance(answer, RequestError):
+            raise answer
+        assert answer is not None
+        return answer
+
+    def close(self) -> None:
+        """No more news: `serve` writes what is there and returns."""
+        self._send.close()
+
+    async def serve(self) -> None:
+        """Writes batch after batch until `close`; a batch once begun is finished, whoever cancels."""
+        async for first in self._receive:
+            batch = self._gather(first)
+            with anyio.CancelScope(shield=True):
+                await self._write(batch)
+
+    def _gather(self, first: _Write) -> list[_Write]:
+        batch, rows = [first], len(first.news)
+        while rows < self._config.batch_rows_max:
+            try:
+                batch.append(self._receive.receive_nowait())
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                break
+            rows += len(batch[-1].news)
+        return batch
+
+    async def _write(self, batch: list[_Write]) -> None:
+        """Commits a batch. While that cannot be done, reports are refused, and all else is kept and tried again."""
+        while batch:
+            news = [item for write in batch for item in write.news]
+            try:
+                async with self._turn:
+                    result = plan(news, await self._look_up(wanted(news)), self._arm_of)
+                    await self._transact(result)
+                    await self._tell(result.changes)
+            except sqlite3.Error as error:
+                log.error("database cannot be written, trying again", error=str(error), retry_after_s=RETRY_AFTER_S)
+                batch = _refuse_reports(batch, Overloaded(f"the database cannot be written now: {error}"))
+                await anyio.sleep(RETRY_AFTER_S)
+                continue
+            self.moved_at = time.monotonic()
+            _answer(batch, result)
+            return
+
+    async def _tell(self, changes: Sequence[Change]) -> None:
+        for start in range(0, len(changes), CHANGES_PER_SLICE):
+            self._on_change(changes[start : start + CHANGES_PER_SLICE])
+            await anyio.lowlevel.checkpoint()
+
+    async def snapshot(self, body: Callable[[], bytes], at: float) -> None:
+        """
+        Stores the fold of all that was committed, and empties the journal.
+
+        Args:
+            body: Called when no batch is half done, so that what it gives is the fold of exactly the rows on disk.
+            at: Now, Unix seconds; decisions older than the configured age that led to no outcome are forgotten.
+        """
+        with anyio.CancelScope(shield=True):
+            sql = queries()
+            oldest = at - self._config.decisions_keep_days * 86400
+            async with self._turn, self._transaction():
+                await self._connection.execute(sql["put_snapshot"], (at, body()))
+                await self._connection.execute(sql["forget_journal"])
+                forgotten = await self._connection.execute(sql["forget_decisions"], (oldest,))
+                if forgotten.rowcount:
+                    await self._connection.execute(sql["forget_decision_keys"])
+
+    async def _transact(self, result: Plan) -> None:
+        """One transaction, rows and checkpoints together; SQLite keeps all of it or nothing."""
+        sql = queries()
+        rows: list[tuple[str, Iterable[Values]]] = [
+            ("journal", result.journal),
+            ("forget_outcome", [(identity,) for identity in result.gone]),
+            ("put_outcome", result.outcomes),
+            ("put_key", result.keys),
+            ("put_report", result.reports),
+            ("put_decision", result.decisions),
+            ("put_decision_key", result.decision_keys),
+            ("put_file", [file_row(checkpoint) for checkpoint in result.files]),
+        ]
+        wrote = [(sql[name], values) for name, values in rows if values]
+        if not wrote:
+            return
+        async with self._transaction():
+            for statement, values in wrote:
+                await self._connection.executemany(statement, values)
+
+    async def _look_up(self, wants: Wanted) -> Existing:
+        """The rows that the wanted keys lead to."""
+        found = Existing()
+        await self._decisions(wants, found)
+        keys = {*wants.keys, *(key for names in found.keys_by_decision.values() for key in names)}
+        if not keys:
+            return found
+        found.id_by_key = dict(await self._pairs("keys", keys))
+        found.reports = {identity: report_of(body) for identity, body in await self._pairs("reports", wants.report_ids)}
+        ids = set(found.id_by_key.values())
+        if ids:
+            await self._units(ids, found)
+        return found
+
+    async def _decisions(self, wants: Wanted, found: Existing) -> None:
+        found.decision_by_key = dict(await self._pairs("decisions_by_key", wants.keys))
+        ids = {*found.decision_by_key.values(), *wants.decision_ids}
+        for key, decision_id in await self._pairs("decision_keys_of", ids):
+            found.decision_by_key[key] = decision_id
+            found.keys_by_decision.setdefault(decision_id, []).append(key)
+        found.decided = {identity: decided_of(body) for identity, body in await self._pairs("decisions", ids)}
+
+    async def _units(self, ids: set[str], found: Existing) -> None:
+        keys: dict[str, list[str]] = {}
+        for key, identity in await self._pairs("keys_of", ids):
+            keys.setdefault(identity, []).append(key)
+            found.id_by_key[key] = identity
+        reports: dict[str, list[Report]] = {}
+        for identity, body in await self._pairs("reports_of", ids):
+            reports.setdefault(identity, []).append(report_of(body))
+        rows = await self._connection.execute_fetchall(queries()["outcomes"], (encode(sorted(ids)),))
+        found.rows = {row[0]: tuple(row) for row in rows}
+        await self._decisions_of_units(found)
+        for identity, row in found.rows.items():
+            decided = found.decided.get(row[DECISION_ID])
+            found.units[identity] = unit_of(row, keys.get(identity, []), reports.get(identity, []), decided)
+            found.contributions[identity] = row_contribution(row)
+
+    async def _decisions_of_units(self, found: Existing) -> None:
+        missing = {row[DECISION_ID] for row in found.rows.values()} - {None, *found.decided}
+        for identity, body in await self._pairs("decisions", missing):
+            found.decided[identity] = decided_of(body)
+
+    async def _pairs(self, name: str, values: Iterable[str]) -> list[tuple[str, str]]:
+        """Runs a query of two columns for a set of values; no values, no query."""
+        if not (listed := sorted(set(values))):
+            return []
+        rows = await self._connection.execute_fetchall(queries()[name], (encode(listed),))
+        return [(row[0], row[1]) for row in rows]
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """BEGIN IMMEDIATE … COMMIT. The connection is used by this class alone, one transaction at a time."""
+        await self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            await self._connection.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT may or may not have ended the transaction.
+            if self._connection.in_transaction:
+                await self._connection.execute("ROLLBACK")
+            raise
+
+
+def _refuse_reports(batch: list[_Write], error: RequestError) -> list[_Write]:
+    """Answers those who wait with `error`; what nobody waits for stays."""
+    kept = []
+    for write in batch:
+        if isinstance(write.news[0], Report):
+            write.answers = [error]
+            write.done.set()
+        else:
+            kept.append(write)
+    return kept
+
+
+def _answer(batch: list[_Write], result: Plan) -> None:
+    answers = iter(result.answers)
+    for write in batch:
+        write.answers = [next(answers) for _ in write.news]
+        write.done.set()
