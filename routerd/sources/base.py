@@ -121,8 +121,15 @@ class Source(Protocol):
 
     agent: str
 
+    polled: bool
+    """Its roots are looked at every few seconds and its databases asked for changes, instead of being watched: for roots
+    that hold much besides logs."""
+
     def roots(self, env: Mapping[str, str]) -> list[str]:
         """Directories where this agent keeps its logs, from its own variable or under `HOME`; they need not exist."""
+
+    def enters(self, root: str, directory: str) -> bool:
+        """Whether anything below `directory`, itself below `root`, may be claimed; elsewhere the walk does not go."""
 
     def claim(self, root: str, path: str, head: Callable[[], bytes]) -> Claim | None:
         """

@@ -86,6 +86,11 @@ def checkpoints(connection: sqlite3.Connection) -> Iterator[Checkpoint]:
     return map(file_of, connection.execute(queries()["files"]))
 
 
+def running(connection: sqlite3.Connection) -> set[str]:
+    """The origins (groups) of units that had not ended when they were last read."""
+    return {row[0] for row in connection.execute(queries()["running"])}
+
+
 def refold(connection: sqlite3.Connection, restore: Callable[[bytes], bool], fold: Fold) -> int:
     """
     Brings the engine to the fold of the rows on disk: from the snapshot and what changed since, else from all rows.

@@ -39,8 +39,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 INSERT OR IGNORE INTO decision_keys (key, decision_id) VALUES (?, ?);
 
 -- name: put_file
-INSERT OR REPLACE INTO files (path, agent, grp, kind, dev, ino, size, mtime_ns, position, open)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO files (path, agent, grp, kind, dev, ino, size, mtime_ns, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: journal
 -- Only the first contribution since the snapshot counts: that is what the snapshot holds.
@@ -50,7 +50,10 @@ INSERT OR IGNORE INTO changed (id, old) VALUES (?, ?);
 DELETE FROM outcomes WHERE id = ?;
 
 -- name: files
-SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position, open FROM files;
+SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position FROM files;
+
+-- name: running
+SELECT DISTINCT origin FROM outcomes WHERE ended = 0 AND origin IS NOT NULL;
 
 -- name: put_snapshot
 INSERT OR REPLACE INTO snapshot (id, at, body) VALUES (1, ?, ?);

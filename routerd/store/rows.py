@@ -144,7 +144,7 @@ def decided_of(body: str) -> Decided:
 
 
 def file_row(checkpoint: Checkpoint) -> Values:
-    """Columns path, agent, grp, kind, dev, ino, size, mtime_ns, position, open."""
+    """Columns path, agent, grp, kind, dev, ino, size, mtime_ns, position."""
     stat = checkpoint.stat
     return (
         checkpoint.path,
@@ -156,13 +156,12 @@ def file_row(checkpoint: Checkpoint) -> Values:
         stat.size,
         stat.mtime_ns,
         checkpoint.position,
-        int(checkpoint.open),
     )
 
 
 def file_of(row: Values) -> Checkpoint:
     """The inverse of `file_row`."""
-    path, agent, group, kind, dev, ino, size, mtime_ns, position, opened = row
+    path, agent, group, kind, dev, ino, size, mtime_ns, position = row
     return Checkpoint(
         path=path,
         agent=agent,
@@ -170,7 +169,6 @@ def file_of(row: Values) -> Checkpoint:
         kind=kind,
         stat=Stat(dev, ino % 2**64, size, mtime_ns),
         position=position,
-        open=bool(opened),
     )
 
 

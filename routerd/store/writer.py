@@ -27,7 +27,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from routerd.config import StoreConfig
 from routerd.errors import Overloaded, RequestError
 from routerd.records import ArmOf, Report
-from routerd.store.batch import Change, Existing, News, Plan, Reported, Wanted, plan, wanted
+from routerd.store.batch import Answer, Change, Existing, News, Plan, Reported, Wanted, plan, wanted
 from routerd.store.rows import (
     OUTCOME_COLUMNS,
     Values,
@@ -62,7 +62,7 @@ class _Write:
     def __init__(self, news: Sequence[News]) -> None:
         self.news = news
         self.done = anyio.Event()
-        self.answers: list[Reported | RequestError | None] = []
+        self.answers: list[Answer] = []
 
 
 class Writer:
@@ -95,6 +95,13 @@ class Writer:
     async def put(self, news: Sequence[News]) -> None:
         """Hands over what a log said; waits while the database cannot keep up."""
         await self._send.send(_Write(news))
+
+    async def write(self, news: Sequence[News]) -> list[Answer]:
+        """Hands over news and waits until it is on disk; the answers are in order, errors among them."""
+        write = _Write(news)
+        await self._send.send(write)
+        await write.done.wait()
+        return write.answers
 
     def put_soon(self, news: News) -> None:
         """Hands over a decision from where nobody may wait; when the stream is full it is dropped, and counted."""
@@ -130,10 +137,11 @@ class Writer:
 
     async def serve(self) -> None:
         """Writes batch after batch until `close`; a batch once begun is finished, whoever cancels."""
-        async for first in self._receive:
-            batch = self._gather(first)
-            with anyio.CancelScope(shield=True):
-                await self._write(batch)
+        async with self._receive:
+            async for first in self._receive:
+                batch = self._gather(first)
+                with anyio.CancelScope(shield=True):
+                    await self._write(batch)
 
     def _gather(self, first: _Write) -> list[_Write]:
         batch, rows = [first], len(first.news)

@@ -34,7 +34,6 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stat: The file when it was read.
         position: Bytes whose complete lines were all taken in; less than `stat.size` when a line was unfinished.
-        open: A unit of the group still runs, so that the group must be looked at again when it has fallen idle.
     """
 
     path: str
@@ -43,7 +42,6 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     kind: FileKind
     stat: Stat
     position: int
-    open: bool = False
 
 
 def untouched(checkpoint: Checkpoint, stat: Stat) -> bool:

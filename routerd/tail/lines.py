@@ -5,9 +5,9 @@ class LineSplitter:
     """
     Cuts a stream of bytes into complete lines.
 
-    A line ends at a line feed; an unfinished one is carried over. Carriage returns before the end, NUL bytes (the hole that a
-    truncated file leaves when its writer goes on) and a byte order mark are removed; empty lines are no lines. A line
-    longer than `line_bytes_max` is dropped and counted, and costs no more memory than that limit.
+    A line ends at a line feed; an unfinished one is carried over. Carriage returns before the end, NUL bytes (the hole
+    that a truncated file leaves when its writer goes on) and a byte order mark are removed; empty lines are no lines. A
+    line longer than `line_bytes_max` is dropped and counted, and costs no more memory than that limit.
 
     Attributes:
         position: Offset in the stream just after the last complete line.

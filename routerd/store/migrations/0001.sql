@@ -31,6 +31,7 @@ CREATE TABLE outcomes (
 ) STRICT;
 CREATE INDEX outcomes_by_group ON outcomes (agent, executor, ended, signal);
 CREATE INDEX outcomes_by_end ON outcomes (ended_at);
+CREATE INDEX outcomes_running ON outcomes (origin) WHERE ended = 0;
 
 -- Every name of a unit; units that share one are the same unit.
 CREATE TABLE outcome_keys (
@@ -78,8 +79,7 @@ CREATE TABLE files (
   ino      INTEGER NOT NULL,
   size     INTEGER NOT NULL,
   mtime_ns INTEGER NOT NULL,
-  position INTEGER NOT NULL,          -- bytes whose lines were all taken in
-  open     INTEGER NOT NULL           -- 1: a unit of the group still runs
+  position INTEGER NOT NULL           -- bytes whose lines were all taken in
 ) STRICT, WITHOUT ROWID;
 
 -- Posteriors are a fold over `outcomes`. The snapshot is that fold at some moment; `changed` holds what each row that

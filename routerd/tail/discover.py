@@ -1,0 +1,33 @@
+"""Where logs are: the roots of every enabled source, and the files below them."""
+
+import os
+from collections.abc import Iterator, Mapping
+
+from routerd.config import Config
+from routerd.sources import SOURCES
+from routerd.sources.base import Claim
+from routerd.tail.checkpoint import Stat
+from routerd.tail.files import head_of, look, walk
+
+
+def roots_of(config: Config, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Agent and root of every enabled source."""
+    for agent, source in SOURCES.items():
+        chosen = config.sources.get(agent)
+        if chosen is not None and not chosen.enabled:
+            continue
+        roots = [os.path.expanduser(root) for root in chosen.roots] if chosen is not None and chosen.roots else None
+        for root in roots if roots is not None else source.roots(env):
+            yield agent, os.path.abspath(root)
+
+
+def find(agent: str, root: str, known: Mapping[str, Claim]) -> list[tuple[str, Claim, Stat]]:
+    """Every log file of an agent below a root (or the root itself, when it is a file)."""
+    source = SOURCES[agent]
+    paths = walk(root, lambda directory: source.enters(root, directory)) if os.path.isdir(root) else iter([root])
+    found = []
+    for path in paths:
+        claim = known.get(path) or source.claim(root, path, lambda path=path: head_of(path))  # type: ignore[misc]
+        if claim is not None and (stat := look(path, claim.kind)) is not None:
+            found.append((path, claim, stat))
+    return found

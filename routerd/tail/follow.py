@@ -1,0 +1,519 @@
+"""
+The tail: finds the logs, reads what is there newest first, and follows what is written next.
+
+Watching is a hint, rescanning is the truth: every path that a watch names is looked at, and every path is looked at
+again after a while whether or not it was named. A group that is in memory or small is read here, a little at a time;
+all else is read in a child process. What was read goes to `deliver` together with its checkpoints, in reading order.
+
+A group is only ever in one hand at a time: `busy` says so, and what is noticed meanwhile makes it `dirty` again.
+"""
+
+import heapq
+import itertools
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+
+import anyio
+import anyio.to_process
+import anyio.to_thread
+import msgspec
+import structlog
+import watchfiles
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from routerd.config import Config
+from routerd.records import Seen
+from routerd.sources import SOURCES
+from routerd.sources.base import Claim, FileKind
+from routerd.tail.checkpoint import Checkpoint, Stat, untouched
+from routerd.tail.discover import find, roots_of
+from routerd.tail.files import head_of, look
+from routerd.tail.group import Advance, DescribeFn, GroupReader, origin_of
+from routerd.tail.worker import Job, read
+
+log = structlog.get_logger(__name__)
+
+PIECE_BYTES = 8 * 1024 * 1024
+"""What the child reads at a time: about 0.1 s, so that a newer session soon gets its turn."""
+SLICE_BYTES = 64 * 1024
+"""What is read in the daemon at a time: well under a millisecond of decoding."""
+SLICE_PAUSE_S = 0.0002
+"""One `sleep(0)` would put the next slice before a waiting request; a short timer does not."""
+SMALL_BYTES = 256 * 1024
+"""A group up to this size is not worth a trip to the child."""
+READERS_MAX = 64
+NEWS_PER_WRITE = 64
+RECENT_S = 86_400.0
+FAILURES_MAX = 3
+
+Deliver = Callable[[Sequence[Seen | Checkpoint]], Awaitable[None]]
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """What is known of a group: its files, and who has its memory."""
+
+    agent: str
+    name: str
+    files: dict[str, FileKind] = {}
+    newest: float = 0.0
+    reader: GroupReader | None = None
+    begun: bool = False
+    busy: bool = False
+    dirty: bool = False
+    running: bool = False
+    failures: int = 0
+    quarantined: int = 0
+
+
+class Known(msgspec.Struct):
+    """A file: its group, how it was when last looked at, and how it was when last taken in."""
+
+    agent: str
+    root: str
+    claim: Claim
+    stat: Stat
+    taken: Stat | None = None
+    position: int = 0
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far the backlog of one agent is read."""
+
+    files: int = 0
+    bytes_total: int = 0
+    bytes_read: int = 0
+    completions: int = 0
+
+
+class RootStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One root as `status` shows it."""
+
+    agent: str
+    root: str
+    mode: str
+    files: int
+    bytes: int
+    lag_bytes: int
+    last_event_at: float | None
+    quarantined: int
+
+
+class Tail:
+    """
+    Follows the logs of every enabled source.
+
+    Args:
+        config: Uses `sources`, `tail` and what the child needs.
+        env: Environment; the agents' own variables and HOME.
+        describe: Makes of a completion what the store keeps.
+        deliver: Takes completions and checkpoints; may wait, and so holds reading back.
+    """
+
+    def __init__(self, config: Config, env: Mapping[str, str], *, describe: DescribeFn, deliver: Deliver) -> None:
+        self._config = config
+        self._encoded = msgspec.json.encode(config)
+        self._describe = describe
+        self._deliver = deliver
+        self._roots = list(roots_of(config, env))
+        self._modes = dict.fromkeys((root for _, root in self._roots), "poll")
+        self._files: dict[str, Known] = {}
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._resident: OrderedDict[tuple[str, str], Group] = OrderedDict()
+        self._backlog: list[tuple[float, int, Group]] = []
+        self._live: OrderedDict[tuple[str, str], Group] = OrderedDict()
+        self._count = itertools.count()
+        self._wake_backlog = anyio.Event()
+        self._wake_live = anyio.Event()
+        self._rewatch = anyio.Event()
+        self._child = anyio.CapacityLimiter(1)
+        self._quiet = anyio.Event()
+        self._stored: dict[str, Checkpoint] = {}
+        self._was_running: frozenset[str] = frozenset()
+        self.progress: dict[str, Progress] = {agent: Progress() for agent, _ in self._roots}
+        self.unreadable: dict[str, str] = {}
+
+    def restore(self, checkpoints: Iterable[Checkpoint], running: Iterable[str]) -> None:
+        """
+        Takes up where the database says that an earlier daemon stopped.
+
+        Args:
+            checkpoints: Of every file that was ever read.
+            running: Origins of units that had not ended; their groups are looked at once they are idle.
+        """
+        self._stored = {checkpoint.path: checkpoint for checkpoint in checkpoints}
+        self._was_running = frozenset(running)
+
+    # --- what a person may ask -------------------------------------------------------------------------------------
+
+    def places(self) -> list[tuple[str, str, bool]]:
+        """Agent, root, and whether it exists: where was looked."""
+        return [(agent, root, os.path.isdir(root)) for agent, root in self._roots]
+
+    def status(self) -> list[RootStatus]:
+        """A line for each root that exists."""
+        found: dict[tuple[str, str], list[Known]] = {}
+        for known in self._files.values():
+            found.setdefault((known.agent, known.root), []).append(known)
+        return [self._root_status(agent, root, found.get((agent, root), [])) for agent, root in self._existing()]
+
+    def _existing(self) -> list[tuple[str, str]]:
+        return [(agent, root) for agent, root, exists in self.places() if exists]
+
+    def _root_status(self, agent: str, root: str, files: list[Known]) -> RootStatus:
+        groups = {(agent, known.claim.group) for known in files}
+        return RootStatus(
+            agent=agent,
+            root=root,
+            mode=self._modes[root],
+            files=len(files),
+            bytes=sum(known.stat.size for known in files),
+            lag_bytes=sum(_lag(known) for known in files),
+            last_event_at=max((known.stat.mtime_ns / 1e9 for known in files), default=None),
+            quarantined=sum(self._groups[group].quarantined for group in groups),
+        )
+
+    # --- the two ways to run ---------------------------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Reads all that is there, and returns."""
+        await self._discover()
+        self._end_idle(time.time())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read_backlog)
+            tasks.start_soon(self._read_live)
+            await self.settled()
+            tasks.cancel_scope.cancel()
+
+    async def follow(self) -> None:
+        """Reads what is there and follows what is written, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read_backlog)
+            tasks.start_soon(self._read_live)
+            tasks.start_soon(self._rescan_recent)
+            tasks.start_soon(self._rescan_all)
+            tasks.start_soon(self._poll_databases)
+            if self._config.tail.watch:
+                tasks.start_soon(self._watch)
+
+    async def settled(self) -> None:
+        """Waits until nothing that was noticed is unread."""
+        while any(group.dirty or group.busy for group in self._groups.values()):
+            self._quiet = anyio.Event()
+            await self._quiet.wait()
+
+    async def take(self, root: str) -> int:
+        """Reads another place as if it were a root of its kind (`import`); gives the number of files that are logs."""
+        before = len(self._files)
+        for agent in SOURCES:
+            await self._discover_root(agent, root)
+        return len(self._files) - before
+
+    # --- noticing --------------------------------------------------------------------------------------------------
+
+    async def _discover(self) -> None:
+        for agent, root in self._roots:
+            await self._discover_root(agent, root)
+
+    async def _discover_root(self, agent: str, root: str) -> None:
+        known = {path: file.claim for path, file in self._files.items() if file.agent == agent}
+        known |= {path: Claim(point.group, point.kind) for path, point in self._stored.items() if point.agent == agent}
+        found = await anyio.to_thread.run_sync(find, agent, root, known)
+        for number, (path, claim, stat) in enumerate(found):
+            self._notice(agent, root, path, claim, stat)
+            if number % 200 == 199:
+                await anyio.sleep(SLICE_PAUSE_S)
+
+    def _hint(self, path: str) -> None:
+        """A watch names a path: look at it."""
+        known = self._files.get(path)
+        if known is not None:
+            self._look_again(path, known)
+            return
+        for agent, root in self._roots:
+            if path.startswith(root + os.sep):
+                claim = SOURCES[agent].claim(root, path, lambda: head_of(path))
+                if claim is not None and (stat := look(path, claim.kind)) is not None:
+                    self._notice(agent, root, path, claim, stat)
+                    return
+
+    def _look_again(self, path: str, known: Known) -> None:
+        stat = look(path, known.claim.kind)
+        if stat is None:
+            self._lose(path)
+        else:
+            self._notice(known.agent, known.root, path, known.claim, stat)
+
+    def _notice(self, agent: str, root: str, path: str, claim: Claim, stat: Stat) -> None:
+        """A file as it is now; where it is not as it was taken in, its group is to be read."""
+        known = self._files.get(path)
+        group = self._groups.setdefault((agent, claim.group), Group(agent=agent, name=claim.group))
+        if known is None:
+            known = self._files[path] = Known(agent, root, claim, stat)
+            stored = self._stored.pop(path, None)
+            if stored is not None and untouched(stored, stat):
+                known.taken, known.position = stat, stored.position
+            group.files[path] = claim.kind
+            group.running = group.running or origin_of(agent, claim.group) in self._was_running
+            self.progress[agent].files += 1
+        elif known.stat == stat == known.taken:
+            return
+        known.stat = stat
+        group.newest = max(group.newest, stat.mtime_ns / 1e9)
+        if known.taken != stat:
+            self._mark(group)
+
+    def _lose(self, path: str) -> None:
+        """A file is gone: what it said stays."""
+        known = self._files.pop(path)
+        group = self._groups[known.agent, known.claim.group]
+        group.files.pop(path, None)
+        if not group.files and not group.busy:
+            self._evict(group)
+            del self._groups[group.agent, group.name]
+
+    def _mark(self, group: Group) -> None:
+        """The group has something to read."""
+        if group.failures >= FAILURES_MAX:
+            return
+        if not group.dirty:
+            group.dirty = True
+            self.progress[group.agent].bytes_total += sum(_lag(self._files[path]) for path in group.files)
+        if group.busy:
+            return
+        if group.reader is not None or self._small(group):
+            self._live[group.agent, group.name] = group
+            self._wake_live.set()
+        else:
+            heapq.heappush(self._backlog, (-group.newest, next(self._count), group))
+            self._wake_backlog.set()
+
+    def _small(self, group: Group) -> bool:
+        databases = "database" in group.files.values()
+        return not databases and sum(self._files[path].stat.size for path in group.files) <= SMALL_BYTES
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    async def _read_backlog(self) -> None:
+        """Newest first, in pieces; between two pieces a newer group may come first."""
+        while True:
+            while self._backlog:
+                group = heapq.heappop(self._backlog)[2]
+                if group.dirty and not group.busy:
+                    await self._read_piece(group)
+            self._wake_backlog = anyio.Event()
+            if not self._backlog:
+                await self._wake_backlog.wait()
+
+    async def _read_piece(self, group: Group) -> None:
+        group.busy, group.dirty = True, False
+        try:
+            piece = await anyio.to_process.run_sync(read, self._job(group), limiter=self._child, cancellable=True)
+        except anyio.BrokenWorkerProcess as error:
+            group.failures += 1
+            group.begun = False
+            log.error("reader process died", agent=group.agent, group=group.name, error=str(error))
+            self._release(group, again=True)
+            return
+        group.begun = not piece.advance.done
+        group.quarantined = piece.quarantined
+        if piece.reader is not None:
+            self._keep(group, piece.reader)
+        await self._took(group, piece.advance)
+        self._release(group, again=not piece.advance.done)
+
+    def _job(self, group: Group) -> Job:
+        return Job(
+            agent=group.agent,
+            group=group.name,
+            files=dict(group.files),
+            begin=not group.begun,
+            keep=self._worth_keeping(group),
+            now=time.time(),
+            budget_bytes=PIECE_BYTES,
+            config=self._encoded,
+        )
+
+    def _worth_keeping(self, group: Group) -> bool:
+        recent = time.time() - group.newest < self._config.tail.idle_after_s
+        return recent or "database" in group.files.values()
+
+    async def _read_live(self) -> None:
+        """Groups in memory, and small ones: a slice at a time, so that a question never waits for a log."""
+        while True:
+            while self._live:
+                _, group = self._live.popitem(last=False)
+                if group.dirty and not group.busy:
+                    await self._read_here(group)
+            self._wake_live = anyio.Event()
+            if not self._live:
+                await self._wake_live.wait()
+
+    async def _read_here(self, group: Group) -> None:
+        group.busy, group.dirty = True, False
+        reader = group.reader or GroupReader(group.agent, group.name, line_bytes_max=self._config.tail.line_bytes_max)
+        done = False
+        while not done:
+            advance = await self._advance(group, reader)
+            group.quarantined = reader.quarantined
+            await self._took(group, advance)
+            done = advance.done
+            if not done:
+                await anyio.sleep(SLICE_PAUSE_S)
+        group.running = reader.open
+        if self._worth_keeping(group):
+            self._keep(group, reader)
+        else:
+            self._evict(group)
+        self._release(group, again=False)
+
+    async def _advance(self, group: Group, reader: GroupReader) -> Advance:
+        """A slice; a database is read in a thread, since its owner may hold it locked for a moment."""
+
+        def step() -> Advance:
+            return reader.advance(
+                group.files,
+                self._describe,
+                now=time.time(),
+                idle_after_s=self._config.tail.idle_after_s,
+                budget_bytes=SLICE_BYTES,
+            )
+
+        if "database" in group.files.values():
+            return await anyio.to_thread.run_sync(step)
+        return step()
+
+    async def _took(self, group: Group, advance: Advance) -> None:
+        """Hands on what was read; checkpoints follow the rows that they stand for."""
+        progress = self.progress[group.agent]
+        progress.bytes_read += advance.bytes_read
+        progress.completions += sum(seen.completion.ended for seen in advance.seen)
+        for path, reason in advance.unreadable.items():
+            self._unreadable(group, path, reason)
+        for checkpoint in advance.checkpoints:
+            if (known := self._files.get(checkpoint.path)) is not None:
+                known.stat = known.taken = checkpoint.stat
+                known.position = checkpoint.position
+        news: list[Seen | Checkpoint] = [*advance.seen, *advance.checkpoints]
+        for start in range(0, len(news), NEWS_PER_WRITE):
+            await self._deliver(news[start : start + NEWS_PER_WRITE])
+
+    def _unreadable(self, group: Group, path: str, reason: str) -> None:
+        """Said once a reason; the file is tried again when it changes."""
+        if self.unreadable.get(path) != reason:
+            log.warning("log cannot be read", agent=group.agent, path=path, reason=reason)
+        self.unreadable[path] = reason
+        if (known := self._files.get(path)) is not None:
+            known.taken = known.stat
+
+    def _release(self, group: Group, *, again: bool) -> None:
+        group.busy = False
+        if not again:
+            group.failures = 0
+        elif group.failures >= FAILURES_MAX:
+            log.error("group is left out: reading it ended the reader", agent=group.agent, group=group.name)
+            again = group.dirty = False
+        if again or group.dirty:
+            group.dirty = True
+            self._mark(group)
+        self._quiet.set()
+
+    def _keep(self, group: Group, reader: GroupReader) -> None:
+        """Keeps a group's memory; of too many, the one longest untouched goes."""
+        name = (group.agent, group.name)
+        group.reader, group.running = reader, reader.open
+        self._resident[name] = group
+        self._resident.move_to_end(name)
+        while len(self._resident) > READERS_MAX:
+            self._evict(next(iter(self._resident.values())))
+
+    def _evict(self, group: Group) -> None:
+        self._resident.pop((group.agent, group.name), None)
+        if group.reader is not None:
+            group.reader.close()
+            group.reader = None
+
+    # --- following -------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Hints from the kernel; where they cannot be had, rescanning finds everything a little later."""
+        tail = self._config.tail
+        while True:
+            roots = [root for agent, root in self._existing() if not SOURCES[agent].polled]
+            self._rewatch = anyio.Event()
+            if not roots:
+                await self._rewatch.wait()
+                continue
+            try:
+                self._modes.update(dict.fromkeys(roots, "watch"))
+                async for changes in watchfiles.awatch(
+                    *roots,
+                    watch_filter=None,
+                    debounce=tail.debounce_ms,
+                    step=tail.step_ms,
+                    stop_event=self._rewatch,
+                    recursive=True,
+                    ignore_permission_denied=True,
+                ):
+                    for _, path in changes:
+                        self._hint(path)
+            except (OSError, WatchfilesRustInternalError) as error:
+                log.warning("cannot watch, polling instead", error=str(error), every_s=tail.rescan_recent_s)
+                self._modes.update(dict.fromkeys(roots, "poll"))
+                with anyio.move_on_after(tail.rescan_all_s):
+                    await self._rewatch.wait()
+
+    async def _rescan_recent(self) -> None:
+        """Looks at what was written to within a day, and ends what has fallen idle."""
+        while True:
+            await anyio.sleep(self._config.tail.rescan_recent_s)
+            now = time.time()
+            recent = [path for path, known in self._files.items() if now - known.stat.mtime_ns / 1e9 < RECENT_S]
+            for number, path in enumerate(recent):
+                if (known := self._files.get(path)) is not None:
+                    self._look_again(path, known)
+                if number % 200 == 199:
+                    await anyio.sleep(SLICE_PAUSE_S)
+            self._end_idle(now)
+
+    def _end_idle(self, now: float) -> None:
+        """Groups whose units still run although nobody has touched them for long are read to their end."""
+        for group in self._groups.values():
+            if group.running and not group.busy and now - group.newest > self._config.tail.idle_after_s:
+                group.running = False
+                self._mark(group)
+
+    async def _rescan_all(self) -> None:
+        """Walks every root: at once, and then every so often. New roots are watched from then on."""
+        existing: set[tuple[str, str]] = set()
+        while True:
+            await self._discover()
+            if (found := set(self._existing())) != existing:
+                existing = found
+                self._rewatch.set()
+            await anyio.sleep(self._config.tail.rescan_all_s)
+
+    async def _poll_databases(self) -> None:
+        """Asks each open database whether somebody committed to it, which costs microseconds."""
+        while True:
+            await anyio.sleep(self._config.tail.poll_database_s)
+            for group in list(self._resident.values()):
+                with suppress(OSError):
+                    if group.reader is not None and not group.busy and group.reader.changed():
+                        await self._look_around(group)
+                        self._mark(group)
+
+    async def _look_around(self, group: Group) -> None:
+        """A database changed: files beside it (dumps of failed requests, say) may be new."""
+        roots = {self._files[path].root for path in group.files if path in self._files}
+        for root in roots:
+            await self._discover_root(group.agent, root)
+
+
+def _lag(known: Known) -> int:
+    """Bytes that were not taken in yet."""
+    if known.taken == known.stat:
+        return 0
+    return max(0, known.stat.size - (known.position if known.taken is not None else 0))
