@@ -1,0 +1,82 @@
+"""What every verb shares: its two flags, how it asks the daemon, and how it shows an answer."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from routerd.cli.view import print_json
+from routerd.client import call
+from routerd.config import Config, load
+from routerd.errors import RequestError, UnreachableError
+from routerd.places import config_path, state_dir
+from routerd.sources import SOURCES
+
+ANSWER_WITHIN_S = 30.0
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Flags that every verb has."""
+
+    json: Annotated[bool, Parameter(negative=())] = False
+    "Print one JSON value instead of text."
+
+    socket: Path | None = None
+    "The daemon's socket, where it is not in its usual place."
+
+
+DEFAULTS = Common()
+
+
+def ask(method: str, params: dict[str, Any], common: Common) -> Any:
+    """
+    The daemon's answer.
+
+    Raises:
+        UnreachableError: Nobody answers on the socket.
+        RequestError: The daemon answers with an error.
+    """
+    given = {name: value for name, value in params.items() if value is not None}
+    return call(method, given, socket=common.socket, timeout_s=ANSWER_WITHIN_S)
+
+
+def show(answer: Any, common: Common, render: Callable[[Any], None]) -> int:
+    """Shows an answer as JSON or as text."""
+    if common.json:
+        print_json(answer)
+    else:
+        render(answer)
+    return 0
+
+
+def ask_or(method: str, params: dict[str, Any], common: Common, alone: Callable[[], Any]) -> Any:
+    """The daemon's answer, or where none runs and no socket was named what can be said without one."""
+    try:
+        return ask(method, params, common)
+    except UnreachableError:
+        if common.socket is not None:
+            raise
+        return alone()
+
+
+def own_config() -> Config:
+    """
+    The configuration in its usual place.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    return load(config_path(os.environ), frozenset(SOURCES))
+
+
+def database_path() -> Path:
+    """The database in its usual place."""
+    return state_dir(os.environ) / "routerd.db"
+
+
+__all__ = ["DEFAULTS", "Common", "RequestError", "ask", "ask_or", "database_path", "own_config", "show"]

@@ -1,0 +1,86 @@
+"""How things look on a terminal: one console, tables without clutter, and units that a person reads."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that is plain when its output is a pipe or NO_COLOR is set; `COLUMNS` is honoured."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else 140
+    return Console(file=stream, highlight=False, soft_wrap=False, width=width, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
+    """A table without frames; the columns in `right` are aligned to the right."""
+    view = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        view.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+    for row in rows:
+        view.add_row(*row)
+    return view
+
+
+def percent(value: float | None) -> str:
+    """A probability as a percentage."""
+    return "?" if value is None else f"{100 * value:.0f} %"
+
+
+def interval(mean: float | None, low: float | None, high: float | None) -> str:
+    """A probability with its interval."""
+    if mean is None or low is None or high is None:
+        return "not known"
+    return f"{100 * mean:.0f} % [{100 * low:.0f}-{100 * high:.0f}]"
+
+
+def duration(ms: float | None) -> str:
+    """A time that a person reads."""
+    if ms is None:
+        return "?"
+    seconds = ms / 1000
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def dollars(value: float | None) -> str:
+    """An amount of money."""
+    if value is None:
+        return "?"
+    if value == 0:
+        return "$0"
+    if value < 0.1:
+        return f"${value:.4f}"
+    return f"${value:,.2f}"
+
+
+def size(count: float) -> str:
+    """An amount of bytes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{max(0, seconds):.0f} s ago"
