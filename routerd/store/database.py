@@ -106,14 +106,22 @@ def refold(connection: sqlite3.Connection, restore: Callable[[bytes], bool], fol
     sql, count = queries(), 0
     stored = connection.execute(sql["snapshot"]).fetchone()
     if stored is not None and restore(stored[1]):
-        for old, learnt, features in connection.execute(sql["changed"]):
-            fold(whole_contribution(old), contribution_of(learnt, features))
+        for old, text, features in connection.execute(sql["changed"]):
+            fold(whole_contribution(old), contribution_of(text, features))
             count += 1
         return count
-    for learnt, features in connection.execute(sql["learnt"]):
-        fold(None, contribution_of(learnt, features))
+    for contribution in learnt(connection):
+        fold(None, contribution)
         count += 1
     return count
+
+
+def learnt(connection: sqlite3.Connection) -> Iterator[Contribution]:
+    """What every outcome contributes."""
+    for text, features in connection.execute(queries()["learnt"]):
+        contribution = contribution_of(text, features)
+        assert contribution is not None
+        yield contribution
 
 
 def _migrate(path: Path) -> None:

@@ -82,7 +82,7 @@ class Writer:
         self._config = config
         self._arm_of = arm_of
         self._on_change = on_change
-        self._turn = anyio.Lock()
+        self.turn = anyio.Lock()
         self._send: MemoryObjectSendStream[_Write]
         self._receive: MemoryObjectReceiveStream[_Write]
         self._send, self._receive = anyio.create_memory_object_stream(CAPACITY)
@@ -158,7 +158,7 @@ class Writer:
         while batch:
             news = [item for write in batch for item in write.news]
             try:
-                async with self._turn:
+                async with self.turn:
                     result = plan(news, await self._look_up(wanted(news)), self._arm_of)
                     await self._transact(result)
                     await self._tell(result.changes)
@@ -187,7 +187,7 @@ class Writer:
         with anyio.CancelScope(shield=True):
             sql = queries()
             oldest = at - self._config.decisions_keep_days * 86400
-            async with self._turn, self._transaction():
+            async with self.turn, self._transaction():
                 await self._connection.execute(sql["put_snapshot"], (at, body()))
                 await self._connection.execute(sql["forget_journal"])
                 forgotten = await self._connection.execute(sql["forget_decisions"], (oldest,))

@@ -13,7 +13,7 @@ import itertools
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import anyio
@@ -27,11 +27,12 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 from routerd.config import Config
 from routerd.records import Seen
 from routerd.sources import SOURCES
-from routerd.sources.base import Claim, FileKind
-from routerd.tail.checkpoint import Checkpoint, Stat, untouched
+from routerd.sources.base import Claim
+from routerd.tail.checkpoint import Checkpoint, Stat
 from routerd.tail.discover import find, roots_of
 from routerd.tail.files import head_of, look
-from routerd.tail.group import Advance, DescribeFn, GroupReader, origin_of
+from routerd.tail.group import Advance, DescribeFn, GroupReader
+from routerd.tail.registry import Group, Known, Registry, RootStatus
 from routerd.tail.worker import Job, read
 
 log = structlog.get_logger(__name__)
@@ -52,55 +53,6 @@ FAILURES_MAX = 3
 Deliver = Callable[[Sequence[Seen | Checkpoint]], Awaitable[None]]
 
 
-class Group(msgspec.Struct, kw_only=True):
-    """What is known of a group: its files, and who has its memory."""
-
-    agent: str
-    name: str
-    files: dict[str, FileKind] = {}
-    newest: float = 0.0
-    reader: GroupReader | None = None
-    begun: bool = False
-    busy: bool = False
-    dirty: bool = False
-    running: bool = False
-    failures: int = 0
-    quarantined: int = 0
-
-
-class Known(msgspec.Struct):
-    """A file: its group, how it was when last looked at, and how it was when last taken in."""
-
-    agent: str
-    root: str
-    claim: Claim
-    stat: Stat
-    taken: Stat | None = None
-    position: int = 0
-
-
-class Progress(msgspec.Struct, kw_only=True):
-    """How far the backlog of one agent is read."""
-
-    files: int = 0
-    bytes_total: int = 0
-    bytes_read: int = 0
-    completions: int = 0
-
-
-class RootStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One root as `status` shows it."""
-
-    agent: str
-    root: str
-    mode: str
-    files: int
-    bytes: int
-    lag_bytes: int
-    last_event_at: float | None
-    quarantined: int
-
-
 class Tail:
     """
     Follows the logs of every enabled source.
@@ -119,8 +71,7 @@ class Tail:
         self._deliver = deliver
         self._roots = list(roots_of(config, env))
         self._modes = dict.fromkeys((root for _, root in self._roots), "poll")
-        self._files: dict[str, Known] = {}
-        self._groups: dict[tuple[str, str], Group] = {}
+        self.registry = Registry(agent for agent, _ in self._roots)
         self._resident: OrderedDict[tuple[str, str], Group] = OrderedDict()
         self._backlog: list[tuple[float, int, Group]] = []
         self._live: OrderedDict[tuple[str, str], Group] = OrderedDict()
@@ -130,21 +81,7 @@ class Tail:
         self._rewatch = anyio.Event()
         self._child = anyio.CapacityLimiter(1)
         self._quiet = anyio.Event()
-        self._stored: dict[str, Checkpoint] = {}
-        self._was_running: frozenset[str] = frozenset()
-        self.progress: dict[str, Progress] = {agent: Progress() for agent, _ in self._roots}
         self.unreadable: dict[str, str] = {}
-
-    def restore(self, checkpoints: Iterable[Checkpoint], running: Iterable[str]) -> None:
-        """
-        Takes up where the database says that an earlier daemon stopped.
-
-        Args:
-            checkpoints: Of every file that was ever read.
-            running: Origins of units that had not ended; their groups are looked at once they are idle.
-        """
-        self._stored = {checkpoint.path: checkpoint for checkpoint in checkpoints}
-        self._was_running = frozenset(running)
 
     # --- what a person may ask -------------------------------------------------------------------------------------
 
@@ -154,26 +91,10 @@ class Tail:
 
     def status(self) -> list[RootStatus]:
         """A line for each root that exists."""
-        found: dict[tuple[str, str], list[Known]] = {}
-        for known in self._files.values():
-            found.setdefault((known.agent, known.root), []).append(known)
-        return [self._root_status(agent, root, found.get((agent, root), [])) for agent, root in self._existing()]
+        return [self.registry.status(agent, root, self._modes[root]) for agent, root in self._existing()]
 
     def _existing(self) -> list[tuple[str, str]]:
         return [(agent, root) for agent, root, exists in self.places() if exists]
-
-    def _root_status(self, agent: str, root: str, files: list[Known]) -> RootStatus:
-        groups = {(agent, known.claim.group) for known in files}
-        return RootStatus(
-            agent=agent,
-            root=root,
-            mode=self._modes[root],
-            files=len(files),
-            bytes=sum(known.stat.size for known in files),
-            lag_bytes=sum(_lag(known) for known in files),
-            last_event_at=max((known.stat.mtime_ns / 1e9 for known in files), default=None),
-            quarantined=sum(self._groups[group].quarantined for group in groups),
-        )
 
     # --- the two ways to run ---------------------------------------------------------------------------------------
 
@@ -200,16 +121,16 @@ class Tail:
 
     async def settled(self) -> None:
         """Waits until nothing that was noticed is unread."""
-        while any(group.dirty or group.busy for group in self._groups.values()):
+        while any(group.dirty or group.busy for group in self.registry.groups.values()):
             self._quiet = anyio.Event()
             await self._quiet.wait()
 
     async def take(self, root: str) -> int:
         """Reads another place as if it were a root of its kind (`import`); gives the number of files that are logs."""
-        before = len(self._files)
+        before = len(self.registry.files)
         for agent in SOURCES:
             await self._discover_root(agent, root)
-        return len(self._files) - before
+        return len(self.registry.files) - before
 
     # --- noticing --------------------------------------------------------------------------------------------------
 
@@ -218,9 +139,7 @@ class Tail:
             await self._discover_root(agent, root)
 
     async def _discover_root(self, agent: str, root: str) -> None:
-        known = {path: file.claim for path, file in self._files.items() if file.agent == agent}
-        known |= {path: Claim(point.group, point.kind) for path, point in self._stored.items() if point.agent == agent}
-        found = await anyio.to_thread.run_sync(find, agent, root, known)
+        found = await anyio.to_thread.run_sync(find, agent, root, self.registry.claims(agent))
         for number, (path, claim, stat) in enumerate(found):
             self._notice(agent, root, path, claim, stat)
             if number % 200 == 199:
@@ -228,7 +147,7 @@ class Tail:
 
     def _hint(self, path: str) -> None:
         """A watch names a path: look at it."""
-        known = self._files.get(path)
+        known = self.registry.files.get(path)
         if known is not None:
             self._look_again(path, known)
             return
@@ -247,32 +166,12 @@ class Tail:
             self._notice(known.agent, known.root, path, known.claim, stat)
 
     def _notice(self, agent: str, root: str, path: str, claim: Claim, stat: Stat) -> None:
-        """A file as it is now; where it is not as it was taken in, its group is to be read."""
-        known = self._files.get(path)
-        group = self._groups.setdefault((agent, claim.group), Group(agent=agent, name=claim.group))
-        if known is None:
-            known = self._files[path] = Known(agent, root, claim, stat)
-            stored = self._stored.pop(path, None)
-            if stored is not None and untouched(stored, stat):
-                known.taken, known.position = stat, stored.position
-            group.files[path] = claim.kind
-            group.running = group.running or origin_of(agent, claim.group) in self._was_running
-            self.progress[agent].files += 1
-        elif known.stat == stat == known.taken:
-            return
-        known.stat = stat
-        group.newest = max(group.newest, stat.mtime_ns / 1e9)
-        if known.taken != stat:
+        if (group := self.registry.notice(agent, root, path, claim, stat)) is not None:
             self._mark(group)
 
     def _lose(self, path: str) -> None:
-        """A file is gone: what it said stays."""
-        known = self._files.pop(path)
-        group = self._groups[known.agent, known.claim.group]
-        group.files.pop(path, None)
-        if not group.files and not group.busy:
+        if (group := self.registry.lose(path)) is not None:
             self._evict(group)
-            del self._groups[group.agent, group.name]
 
     def _mark(self, group: Group) -> None:
         """The group has something to read."""
@@ -280,7 +179,7 @@ class Tail:
             return
         if not group.dirty:
             group.dirty = True
-            self.progress[group.agent].bytes_total += sum(_lag(self._files[path]) for path in group.files)
+            self.registry.progress[group.agent].bytes_total += self.registry.lag(group)
         if group.busy:
             return
         if group.reader is not None or self._small(group):
@@ -292,7 +191,7 @@ class Tail:
 
     def _small(self, group: Group) -> bool:
         databases = "database" in group.files.values()
-        return not databases and sum(self._files[path].stat.size for path in group.files) <= SMALL_BYTES
+        return not databases and self.registry.size(group) <= SMALL_BYTES
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -387,15 +286,13 @@ class Tail:
 
     async def _took(self, group: Group, advance: Advance) -> None:
         """Hands on what was read; checkpoints follow the rows that they stand for."""
-        progress = self.progress[group.agent]
+        progress = self.registry.progress[group.agent]
         progress.bytes_read += advance.bytes_read
         progress.completions += sum(seen.completion.ended for seen in advance.seen)
         for path, reason in advance.unreadable.items():
             self._unreadable(group, path, reason)
         for checkpoint in advance.checkpoints:
-            if (known := self._files.get(checkpoint.path)) is not None:
-                known.stat = known.taken = checkpoint.stat
-                known.position = checkpoint.position
+            self.registry.took(checkpoint)
         news: list[Seen | Checkpoint] = [*advance.seen, *advance.checkpoints]
         for start in range(0, len(news), NEWS_PER_WRITE):
             await self._deliver(news[start : start + NEWS_PER_WRITE])
@@ -405,8 +302,7 @@ class Tail:
         if self.unreadable.get(path) != reason:
             log.warning("log cannot be read", agent=group.agent, path=path, reason=reason)
         self.unreadable[path] = reason
-        if (known := self._files.get(path)) is not None:
-            known.taken = known.stat
+        self.registry.give_up(path)
 
     def _release(self, group: Group, *, again: bool) -> None:
         group.busy = False
@@ -470,9 +366,9 @@ class Tail:
         while True:
             await anyio.sleep(self._config.tail.rescan_recent_s)
             now = time.time()
-            recent = [path for path, known in self._files.items() if now - known.stat.mtime_ns / 1e9 < RECENT_S]
+            recent = [path for path, known in self.registry.files.items() if now - known.stat.mtime_ns / 1e9 < RECENT_S]
             for number, path in enumerate(recent):
-                if (known := self._files.get(path)) is not None:
+                if (known := self.registry.files.get(path)) is not None:
                     self._look_again(path, known)
                 if number % 200 == 199:
                     await anyio.sleep(SLICE_PAUSE_S)
@@ -480,10 +376,9 @@ class Tail:
 
     def _end_idle(self, now: float) -> None:
         """Groups whose units still run although nobody has touched them for long are read to their end."""
-        for group in self._groups.values():
-            if group.running and not group.busy and now - group.newest > self._config.tail.idle_after_s:
-                group.running = False
-                self._mark(group)
+        for group in self.registry.idle(now - self._config.tail.idle_after_s):
+            group.running = False
+            self._mark(group)
 
     async def _rescan_all(self) -> None:
         """Walks every root: at once, and then every so often. New roots are watched from then on."""
@@ -507,13 +402,6 @@ class Tail:
 
     async def _look_around(self, group: Group) -> None:
         """A database changed: files beside it (dumps of failed requests, say) may be new."""
-        roots = {self._files[path].root for path in group.files if path in self._files}
+        roots = {self.registry.files[path].root for path in group.files if path in self.registry.files}
         for root in roots:
             await self._discover_root(group.agent, root)
-
-
-def _lag(known: Known) -> int:
-    """Bytes that were not taken in yet."""
-    if known.taken == known.stat:
-        return 0
-    return max(0, known.stat.size - (known.position if known.taken is not None else 0))

@@ -134,6 +134,8 @@ class GroupReader:
             self.machine.feed(Document(path, document(path)))
         else:
             self._database(path).read(self.machine)
+            # A long history is read in parts, so that what is known of the first part is drained before the next.
+            step.done = step.done and not getattr(self.machine, "behind", False)
         step.bytes_read += max(0, stat.size - (self._taken[path].size if path in self._taken else 0))
         self._taken[path] = stat
 

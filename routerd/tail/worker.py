@@ -8,12 +8,14 @@ import os
 from collections import OrderedDict
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from routerd.catalog import Catalog
 from routerd.config import Config
 from routerd.describe import Describe
+from routerd.events import Task
 from routerd.features import extract
 from routerd.sources.base import FileKind
 from routerd.tail.group import Advance, GroupReader
@@ -55,7 +57,11 @@ class Piece(msgspec.Struct, frozen=True):
 def describer(config: Config) -> Describe:
     """What makes of a completion the thing that is kept, for this configuration."""
     catalog = Catalog(config, os.environ)
-    return Describe(features=extract, price=catalog.price, store_text=config.privacy.store_text)
+
+    def features(task: Task) -> dict[str, Any]:
+        return extract(task, catalog.parent_tier(task.parent))
+
+    return Describe(features=features, price=catalog.price, store_text=config.privacy.store_text)
 
 
 @lru_cache(maxsize=1)

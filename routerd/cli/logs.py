@@ -1,0 +1,28 @@
+"""The daemon's own log: on stderr, pretty on a terminal, JSON lines elsewhere (journald keeps them as they are)."""
+
+import logging
+import sys
+
+import structlog
+
+from routerd.config import LogConfig
+
+
+def configure(config: LogConfig) -> None:
+    """Sets structlog up; nothing of a prompt or a credential is ever logged."""
+    pretty = config.format == "pretty" or (config.format == "auto" and sys.stderr.isatty())
+    level = logging.getLevelNamesMapping()[config.level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            if pretty
+            else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )

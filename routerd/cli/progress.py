@@ -1,0 +1,88 @@
+"""The backlog while it is read: a bar for each agent on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
+
+from routerd.cli.view import size
+from routerd.tail.follow import Progress
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 0.1
+LINE_EVERY_S = 10.0
+
+
+@asynccontextmanager
+async def shown(progress: dict[str, Progress], to: Console) -> AsyncIterator[None]:
+    """Shows how reading gets on while the block runs."""
+    async with anyio.create_task_group() as tasks:
+        if to.is_terminal:
+            with _bars(to) as bars:
+                tasks.start_soon(_update, progress, bars)
+                try:
+                    yield
+                finally:
+                    tasks.cancel_scope.cancel()
+        else:
+            tasks.start_soon(_lines, progress)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+def _bars(to: Console) -> Bars:
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[files]} files, {task.fields[done]} tasks"),
+        console=to,
+        transient=True,
+    )
+
+
+async def _update(progress: dict[str, Progress], bars: Bars) -> None:
+    known: dict[str, TaskID] = {}
+    while True:
+        _draw(progress, bars, known)
+        await anyio.sleep(EVERY_S)
+
+
+def _draw(progress: dict[str, Progress], bars: Bars, known: dict[str, TaskID]) -> None:
+    for agent, one in progress.items():
+        if not one.bytes_total:
+            continue
+        if agent not in known:
+            known[agent] = bars.add_task(agent, total=one.bytes_total, files=0, done=0)
+        bars.update(
+            known[agent], total=one.bytes_total, completed=one.bytes_read, files=one.files, done=one.completions
+        )
+
+
+async def _lines(progress: dict[str, Progress]) -> None:
+    begun = time.monotonic()
+    while True:
+        await anyio.sleep(LINE_EVERY_S)
+        total = sum(one.bytes_total for one in progress.values())
+        done = sum(one.bytes_read for one in progress.values())
+        if done >= total:
+            continue
+        rate = done / (time.monotonic() - begun)
+        log.info(
+            "reading logs",
+            read=size(done),
+            of=size(total),
+            rate=f"{size(rate)}/s",
+            left_s=round((total - done) / rate) if rate else None,
+            tasks=sum(one.completions for one in progress.values()),
+        )

@@ -1,0 +1,187 @@
+"""A SQLite database that somebody else writes, read in short steps: it runs the queries of a `base.Machine`.
+
+Its owner must never wait for us, and must be able to fold its write-ahead log back into the file. So each round of
+queries is a read transaction of its own, its rows are fetched, the transaction ends, and only then are they fed.
+The file is opened with `mode=ro`: with `immutable=1` SQLite would not look at the write-ahead log, where what was
+written last is still standing.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from routerd.sources.base import Machine, Query, Row
+
+BUSY_TIMEOUT_MS: Final = 50
+"""A reader of a write-ahead log is not locked out but for moments (recovery, a change of journal)."""
+
+
+class DatabaseUnreadable(OSError):
+    """The database cannot be read now: it is gone, locked, damaged, or its directory does not let us. Try later."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: cannot be read: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class Restartable(Protocol):
+    """A machine whose cursors mean nothing in another file."""
+
+    def restart(self) -> None:
+        """Another file stands where the database was: begin anew."""
+
+
+class Database:
+    """One database file, on one connection that is kept.
+
+    Attributes:
+        path: Where it lies; it need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._version: int | None = None
+        self._begun = False
+        self._behind = False
+        self._schema: int | None = None
+        self._columns: dict[str, frozenset[str]] = {}
+
+    def changed(self) -> bool:
+        """
+        Whether there may be something to read: another connection wrote, another file stands there, or there is more.
+
+        Raises:
+            DatabaseUnreadable: As for `read`.
+        """
+        if self._connection is None or self._file != self._identity():
+            return True
+        return self._behind or self._data_version() != self._version
+
+    def read(self, machine: Machine) -> int:
+        """
+        One poll: asks what the machine asks until it asks no more. Returns the number of rows.
+
+        Raises:
+            DatabaseUnreadable: Nothing of the round that failed was fed; the machine may be asked again later.
+        """
+        count = 0
+        while (rows := self.step(machine)) is not None:
+            count += rows
+        return count
+
+    def step(self, machine: Machine) -> int | None:
+        """
+        One round of a poll: the number of rows fed, or None when the machine asked for nothing and the poll is over.
+
+        Raises:
+            DatabaseUnreadable: As for `read`.
+        """
+        if not self._begun:
+            self._begin(machine)
+        queries = machine.queries(self.path)
+        if not queries:
+            self._begun = False
+            # A machine may end a poll early so that what it has is drained first.
+            self._behind = bool(getattr(machine, "behind", False))
+            return None
+        rows = self._ask(queries)
+        for row in rows:
+            machine.feed(row)
+        return len(rows)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        connection, self._connection = self._connection, None
+        self._begun = False
+        if connection is not None:
+            connection.close()
+
+    def _begin(self, machine: Machine) -> None:
+        """The version is read before the rows: what is written in between shows as a change afterwards."""
+        identity = self._identity()
+        if self._connection is not None and identity != self._file:
+            self.close()
+        if self._file is not None and identity != self._file and hasattr(machine, "restart"):
+            machine.restart()
+        self._file = identity
+        self._version = self._data_version()
+        self._begun = True
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            stat = os.stat(self.path)
+        except OSError as error:
+            self.close()
+            raise DatabaseUnreadable(self.path, error.strerror or "it is gone") from None
+        return (stat.st_dev, stat.st_ino)
+
+    def _data_version(self) -> int:
+        try:
+            return int(self._open().execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise self._failed(error) from None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # Readers may step from any worker thread, one at a time.
+            self._connection = sqlite3.connect(
+                f"file:{quote(self.path)}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                timeout=BUSY_TIMEOUT_MS / 1000,
+                check_same_thread=False,
+            )
+            self._connection.text_factory = _text
+            self._schema = None
+        return self._connection
+
+    def _ask(self, queries: list[Query]) -> list[Row]:
+        """The rows of one round, from one state of the database."""
+        try:
+            connection = self._open()
+            connection.execute("BEGIN")
+            rows = [row for query in queries for row in self._rows(connection, query)]
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failed(error) from None
+        return rows
+
+    def _rows(self, connection: sqlite3.Connection, query: Query) -> list[Row]:
+        known = self._table(connection, query.table)
+        if not known or not known.issuperset(query.needs):
+            return []
+        wanted = ", ".join(_name(column) if column in known else "NULL" for column in query.columns)
+        order = f" ORDER BY {query.order}" if query.order else ""
+        sql = f"SELECT {wanted} FROM {_name(query.table)} WHERE {query.where}{order}"  # noqa: S608 - of our own queries
+        found = connection.execute(sql, query.params).fetchall()
+        return [Row(self.path, query.name, dict(zip(query.columns, values, strict=True))) for values in found]
+
+    def _table(self, connection: sqlite3.Connection, table: str) -> frozenset[str]:
+        """The columns of a table, empty when there is none; asked again after every change of the schema."""
+        schema = connection.execute("PRAGMA schema_version").fetchone()[0]
+        if schema != self._schema:
+            self._schema = schema
+            self._columns = {}
+        if table not in self._columns:
+            found = connection.execute(f"PRAGMA table_info({_name(table)})").fetchall()
+            self._columns[table] = frozenset(column[1] for column in found)
+        return self._columns[table]
+
+    def _failed(self, error: sqlite3.Error) -> DatabaseUnreadable:
+        """A connection that failed is not used again: the next attempt begins with a new one."""
+        self.close()
+        return DatabaseUnreadable(self.path, str(error))
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(data: bytes) -> Any:
+    """Not every text in a foreign database is UTF-8; one such row must not hide the others."""
+    return data.decode("utf-8", "replace")
