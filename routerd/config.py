@@ -49,8 +49,7 @@ class TailConfig(Table, frozen=True, kw_only=True):
 class StoreConfig(Table, frozen=True, kw_only=True):
     """How the database is written."""
 
-    flush_after_s: Positive = 0.02
-    batch_rows_max: Count = 256
+    batch_rows_max: Count = 64
     snapshot_every_s: Positive = 60.0
     decisions_keep_days: Positive = 365.0
 
@@ -77,19 +76,41 @@ class LogConfig(Table, frozen=True, kw_only=True):
 
 
 class PolicyConfig(Table, frozen=True, kw_only=True):
-    """How an arm is chosen."""
+    """
+    How an arm is chosen.
+
+    Attributes:
+        name: One of the policies.
+        exploration: How wide the belief is that thompson_sampling and ucb explore by; 1 is the textbook.
+        explore_floor: Probability that is spread over all arms not expected to do worse (by `gate.delta`).
+        epsilon: Of epsilon_greedy: probability of any arm at all.
+        sticky_s: For so long the same question in one session gets the same answer.
+        seed: Of the randomness; without one it is fresh at every start.
+    """
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
+    exploration: NotNegative = 0.3
     explore_floor: Fraction = 0.05
+    epsilon: Fraction = 0.1
+    sticky_s: NotNegative = 600.0
     seed: int | None = None
 
 
 class ObjectiveConfig(Table, frozen=True, kw_only=True):
-    """What success and time are worth, in US dollars."""
+    """
+    What success and time are worth, in US dollars.
+
+    Attributes:
+        default: Objective of a request that names none.
+        success_usd: Worth of one success.
+        hour_usd: Worth of one hour of wall time.
+        emphasis: `fast` multiplies the hour by this, `cheap` the money spent, `best` the success.
+    """
 
     default: Objective = "balanced"
-    success_usd: NotNegative = 1.0
+    success_usd: NotNegative = 5.0
     hour_usd: NotNegative = 10.0
+    emphasis: Positive = 5.0
 
 
 class GateConfig(Table, frozen=True, kw_only=True):
@@ -100,37 +121,100 @@ class GateConfig(Table, frozen=True, kw_only=True):
 
 
 class LearningConfig(Table, frozen=True, kw_only=True):
-    """How outcomes become belief."""
+    """
+    How outcomes become belief.
+
+    Attributes:
+        half_life_days: After so long an outcome counts half.
+        span_days: Outcomes age together in spans of so long.
+        observed_max: What others chose counts as at most so many outcomes per arm, however many there are: hard tasks
+            may have gone to strong arms. What routerd chose itself is not bounded.
+        scope_pooling: In a scope, outcomes of other scopes count by this factor.
+    """
 
     half_life_days: Positive = 90.0
+    span_days: Positive = 14.0
+    observed_max: NotNegative = 40.0
+    scope_pooling: Fraction = 0.3
 
 
 class ProviderConfig(Table, frozen=True, kw_only=True):
-    """What resolution needs to know of a provider; credentials are named, never held."""
+    """
+    What resolution needs to know of a provider; credentials are named, never held.
+
+    Attributes:
+        default_model: Runs when the provider is named without a model.
+        api_mode: `chat_completions`, `codex_responses`, `anthropic_messages` or `bedrock_converse`.
+        credential_env: The variable that holds the key. Where it is named here and not set, the arm is removed.
+        models: What it serves; an empty list says nothing.
+        efforts: Levels of reasoning effort that it takes; an empty list leaves them as known.
+        acp_command, acp_args: How an agent is started that speaks ACP; handed on untouched.
+    """
 
     default_model: str | None = None
     base_url: str | None = None
     api_mode: str | None = None
     credential_env: str | None = None
     models: list[str] = []
+    efforts: list[str] = []
+    acp_command: str | None = None
+    acp_args: list[str] = []
+
+
+class PoolModel(Table, frozen=True, kw_only=True):
+    """
+    One entry of the pool: what is set must be so, what is not set may be anything.
+
+    Attributes:
+        strengths: Kinds of task that it is good at.
+        max_cost_usd, max_wall_time_ms: Tasks that are expected to take more go elsewhere.
+    """
+
+    model: str | None = None
+    provider: str | None = None
+    agent: str | None = None
+    profile: str | None = None
+    reasoning_effort: str | None = None
+    role: Literal["leaf", "orchestrator"] | None = None
+    strengths: list[str] = []
+    max_cost_usd: Positive | None = None
+    max_wall_time_ms: Count | None = None
 
 
 class PoolConfig(Table, frozen=True, kw_only=True):
     """Nothing outside the pool is ever recommended. An empty list of models allows every known one."""
 
-    models: list[str] = []
+    models: list[str | PoolModel] = []
     on_outside: Literal["refuse", "fallback"] = "refuse"
 
 
+class PriceConfig(Table, frozen=True, kw_only=True):
+    """A model's own price in US dollars per million tokens; cache prices left out are taken as `input`."""
+
+    input: NotNegative
+    output: NotNegative
+    cache_read: NotNegative | None = None
+    cache_write: NotNegative | None = None
+    context_length: Count | None = None
+
+
 class CatalogConfig(Table, frozen=True, kw_only=True):
-    """The user's own words for models."""
+    """The user's own words for models. Tiers stand in order, the smallest first."""
 
     aliases: dict[str, str] = {}
     tiers: dict[str, str] = {}
+    prices: dict[str, PriceConfig] = {}
 
 
 class DelegationConfig(Table, frozen=True, kw_only=True):
-    """What a delegation runs on when nobody says otherwise, and how deep it may go."""
+    """
+    What a delegation runs on when nobody says otherwise, and how deep it may go.
+
+    Attributes:
+        max_spawn_depth: Levels of children, brought into 1 to 3; at 1 no child has children of its own.
+        orchestrator_enabled: Off, every orchestrator is a leaf.
+        max_concurrent_children: At least 1.
+    """
 
     model: str | None = None
     provider: str | None = None
@@ -226,8 +310,8 @@ def _keys(path: str) -> frozenset[str]:
     kind: Any = Config
     for part in path.split(".") if path else ():
         fields = getattr(kind, "__annotations__", {})
-        kind = fields.get(part, kind)
-        if arguments := getattr(kind, "__args__", ()):
+        kind = fields.get(part.partition("[")[0], kind)
+        while arguments := getattr(kind, "__args__", ()):
             kind = arguments[-1]
     return frozenset(getattr(kind, "__struct_fields__", ()))
 

@@ -1,47 +1,66 @@
 """
 Where the parts meet: the only module that knows them all.
 
-    start   lock the state directory · prepare the database · fold the engine · bind the socket · say READY
-    run     writer { tail, socket, refresh, snapshots, watchdog }      the producers live inside the writer's group
-    stop    socket and tail end · the writer drains · a last snapshot · the socket file goes
-
-Nothing here computes anything: the engine is told what was committed, the writer is told what was decided and read.
+    start   lock the state directory · open the core · bind the socket · say READY
+    run     the tail reads, the socket answers, belief is refreshed
+    stop    no more requests · the tail ends · the writer drains · a last snapshot · the socket file goes
 """
 
 import os
-import sqlite3
+import secrets
+import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-from hashlib import blake2b
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-import aiosqlite
 import anyio
-import anyio.lowlevel
+import anyio.abc
+import anyio.to_thread
 import msgspec
-import numpy as np
 import structlog
 
 from routerd import __version__
 from routerd.catalog import Catalog
-from routerd.config import Config
+from routerd.config import Config, changed_keys, load
+from routerd.core import Core, core
 from routerd.engine import Engine
-from routerd.events import Contribution, Dispatch, arm_id
-from routerd.store import database
-from routerd.store.batch import Change
-from routerd.store.writer import Writer
-from routerd.tail.follow import Tail
-from routerd.tail.worker import describer
+from routerd.errors import ConfigError, InvalidParams
+from routerd.events import Decision, Outcome
+from routerd.nearest import nearest
+from routerd.records import Record, Report
+from routerd.rpc import notify
+from routerd.rpc.handlers import Explained, Handlers, Peer
+from routerd.rpc.listen import bound, handed_over, locked_state, raise_file_limit
+from routerd.rpc.messages import (
+    Completions,
+    Counts,
+    DatabaseState,
+    ImportResult,
+    Neighbour,
+    QueueState,
+    ReloadResult,
+    SourceState,
+    StatusResult,
+)
+from routerd.rpc.server import serving
+from routerd.sources import SOURCES
+from routerd.store import reader
+from routerd.store.batch import Change, Reported
+from routerd.store.database import SCHEMA_VERSION, read_only
+from routerd.store.writer import CAPACITY
+from routerd.tail.registry import RootStatus
 
 log = structlog.get_logger(__name__)
 
-REFRESH_PAUSE_S = 0.05
-"""Belief follows the outcomes within so long; a solve costs a millisecond or two, so oftener would be felt."""
-
-
-SOLVE_PAUSE_S = 0.001
-"""Between the solves of two scopes, for whoever waits."""
+DECISIONS_KEPT = 1024
+"""The latest are explained from memory: a decision can be explained as soon as it is answered."""
+PAST_LOOKED_AT = 2000
+WRITER_STUCK_S = 60.0
+"""A full disk or a slow one makes the writer wait and say so; longer than this without a word it hangs."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,165 +69,348 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config_path: Path | None
     state_dir: Path
     socket_path: Path
+    socket_named: bool = False
 
 
-class Core:
+def read_config(path: Path | None) -> Config:
     """
-    The engine with the database behind it and the tail before it: all of routerd but its socket.
-
-    Args:
-        config: The configuration.
-        connection: The writing connection.
-        path: The database, for reading.
-    """
-
-    def __init__(self, config: Config, connection: aiosqlite.Connection, path: Path) -> None:
-        self.config = config
-        self.path = path
-        self.catalog = Catalog(config, os.environ)
-        self.engine = Engine(config, self.catalog, np.random.default_rng(config.policy.seed))
-        self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
-        self.tail = Tail(config, os.environ, describe=describer(config), deliver=self.writer.put)
-        self.listeners: list[Callable[[Change], None]] = []
-        self.dirty = anyio.Event()
-        self._changes = 0
-        self._snapshot_of = 0
-        self._spelling = _spelling(config)
-
-    def arm_of(self, dispatch: Dispatch) -> str:
-        """The arm of a dispatch: two spellings of one model are one arm."""
-        return arm_id(self.catalog.canonical(dispatch))
-
-    def load(self) -> int:
-        """
-        Brings the engine and the tail to where the database says that they were.
-
-        Returns:
-            The number of contributions that had to be folded one by one.
-        """
-        now = time.time()
-
-        def fold(old: Contribution | None, new: Contribution | None) -> None:
-            self.engine.observe(old, new, now)
-
-        with closing(database.read_only(self.path)) as connection:
-            folded = database.refold(connection, self._restore, fold)
-            self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
-        while self.engine.refresh(now):
-            pass
-        return folded
-
-    def _restore(self, snapshot: bytes) -> bool:
-        try:
-            if not snapshot.startswith(self._spelling):
-                raise ValueError("models are spelt otherwise than then")
-            self.engine.restore(snapshot[len(self._spelling) :])
-        except ValueError as error:
-            log.info("snapshot is of another version: folding all outcomes", reason=str(error))
-            return False
-        return True
-
-    def _changed(self, changes: Sequence[Change]) -> None:
-        """Told by the writer what is on disk now."""
-        now = time.time()
-        for change in changes:
-            try:
-                self.engine.observe(change.before, change.after, now)
-            except ValueError as error:
-                log.error("outcome cannot be learnt", id=change.record and change.record.id, reason=str(error))
-            for listener in self.listeners:
-                listener(change)
-        self._changes += len(changes)
-        self.dirty.set()
-
-    async def refresh(self) -> None:
-        """Solves belief anew soon after outcomes came in, one scope at a time."""
-        while True:
-            await self.dirty.wait()
-            self.dirty = anyio.Event()
-            more = True
-            while more:
-                more = self.engine.refresh(time.time())
-                await anyio.sleep(SOLVE_PAUSE_S if more else REFRESH_PAUSE_S)
-
-    async def snapshots(self) -> None:
-        """Stores the engine's sums every so often, so that a start need not fold everything."""
-        while True:
-            await anyio.sleep(self.config.store.snapshot_every_s)
-            await self.snapshot()
-
-    async def snapshot(self) -> None:
-        """Stores the engine's sums if they changed."""
-        if self._changes == self._snapshot_of:
-            return
-        try:
-            await self.writer.snapshot(self._body, time.time())
-        except sqlite3.Error as error:
-            log.warning("snapshot could not be written; the next start folds all outcomes", error=str(error))
-
-    def _body(self) -> bytes:
-        self._snapshot_of = self._changes
-        return self._spelling + self.engine.snapshot()
-
-    async def reconfigure(self, config: Config) -> None:
-        """
-        Puts another configuration in force: policy, prices, pool and the names of models; the rest needs a restart.
-
-        Raises:
-            ConfigError: The catalogue cannot be made of it; the old configuration stays in force.
-        """
-        catalog = Catalog(config, os.environ)
-        catalog.check()
-        async with self.writer.turn:  # nothing is learnt meanwhile
-            before = self._spelling
-            self.config, self.catalog, self._spelling = config, catalog, _spelling(config)
-            if self._spelling == before:
-                self.engine.reconfigure(config, catalog)
-            else:
-                await self._learn_anew()
-        self.dirty.set()
-
-    async def _learn_anew(self) -> None:
-        """Makes another engine of the outcomes on disk, since models, and so arms, may have other names now."""
-        engine = Engine(self.config, self.catalog, np.random.default_rng(self.config.policy.seed))
-        now = time.time()
-        with closing(database.read_only(self.path)) as connection:
-            for number, contribution in enumerate(database.learnt(connection)):
-                engine.observe(None, contribution, now)
-                if number % 8 == 7:
-                    await anyio.lowlevel.checkpoint()
-        self.engine = engine
-
-
-def _spelling(config: Config) -> bytes:
-    """Changes whenever a model may be spelt otherwise: a snapshot of sums by arm is good for one spelling only."""
-    return blake2b(msgspec.json.encode([__version__, config.catalog, config.providers]), digest_size=16).digest()
-
-
-@asynccontextmanager
-async def core(config: Config, path: Path) -> AsyncIterator[Core]:
-    """
-    The core with its writer running; on leaving, all that was handed to the writer is written, then a snapshot.
+    The configuration, checked as far as can be without running.
 
     Raises:
-        StoreError: The database cannot be used.
+        ConfigError: It cannot be used.
     """
-    database.prepare(path, time.time())
-    async with AsyncExitStack() as stack:
-        connection = await database.connect(path)
-        stack.push_async_callback(_closed, connection)
-        parts = Core(config, connection, path)
-        folded = parts.load()
-        log.debug("engine loaded", folded=folded)
-        async with anyio.create_task_group() as writing:
-            writing.start_soon(parts.writer.serve)
-            try:
-                yield parts
-            finally:
-                parts.writer.close()
-        await parts.snapshot()
+    config = load(path, frozenset(SOURCES))
+    Catalog(config, os.environ).check()
+    return config
 
 
-async def _closed(connection: aiosqlite.Connection) -> None:
-    with anyio.CancelScope(shield=True):
-        await connection.close()
+class Service:
+    """What the handlers cannot do by themselves (`handlers.Ports`)."""
+
+    def __init__(self, parts: Core, settings: Settings) -> None:
+        self.pid = os.getpid()
+        self.started_at = time.time()
+        self._core = parts
+        self._settings = settings
+        self._recent: OrderedDict[str, Decision] = OrderedDict()
+        self._listeners: dict[Peer, frozenset[str] | None] = {}
+        parts.listeners.append(self._outcome)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine in force; another one after some reloads."""
+        return self._core.engine
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue in force."""
+        return self._core.catalog
+
+    def now(self) -> float:
+        return time.time()
+
+    def new_id(self, prefix: str) -> str:
+        return f"{prefix}_{int(time.time() * 1000):x}{secrets.token_hex(4)}"
+
+    # --- decisions and outcomes -------------------------------------------------------------------------------------
+
+    def decided(self, decision: Decision) -> None:
+        self._recent[decision.decision_id] = decision
+        while len(self._recent) > DECISIONS_KEPT:
+            self._recent.popitem(last=False)
+        self._core.writer.put_soon(decision)
+        if self._listeners:
+            self._tell("decision", decision.at, _decision_event(decision))
+
+    async def commit(self, report: Report) -> Reported:
+        return await self._core.writer.commit(report)
+
+    def _outcome(self, change: Change) -> None:
+        """An outcome is on disk: whoever listens is told, and a delegation by the agents' own names for it too."""
+        if not self._listeners or change.record is None:
+            return
+        record = change.record
+        event = _outcome_event(record)
+        if record.ended:
+            self._tell("outcome", time.time(), event)
+        if record.executor == "delegate" and change.had_ended is not record.ended:
+            self._tell(_delegate_event(record), time.time(), event)
+
+    def subscribe(self, peer: Peer, events: list[str] | None) -> list[str]:
+        """
+        From now on `peer` is told these events.
+
+        Raises:
+            InvalidParams: One of them is none.
+        """
+        for number, name in enumerate(events or ()):
+            if name not in EVENTS:
+                reason = f"no such event; known are {', '.join(EVENTS)}"
+                raise InvalidParams(f"events[{number}]: {reason}", {"path": f"events[{number}]", "reason": reason})
+        self._listeners[peer] = None if events is None else frozenset(events)
+        return list(EVENTS) if events is None else events
+
+    def unsubscribe(self, peer: Peer) -> None:
+        """The peer has gone."""
+        self._listeners.pop(peer, None)
+
+    def _tell(self, name: str, at: float, members: Mapping[str, Any]) -> None:
+        for peer, wanted in list(self._listeners.items()):
+            if wanted is None or name in wanted:
+                peer.notify({"event": name, "at": at, **members})
+
+    async def watch_sources(self) -> None:
+        """Tells those who listen when a root appears, or is watched otherwise, or has caught up."""
+        known: dict[tuple[str, str], tuple[str, bool]] = {}
+        while True:
+            for root in self._core.tail.status():
+                state = (root.mode, root.lag_bytes == 0)
+                if known.get((root.agent, root.root)) != state:
+                    known[root.agent, root.root] = state
+                    self._tell("source", time.time(), {"source": msgspec.to_builtins(root)})
+            await anyio.sleep(self._core.config.tail.rescan_recent_s)
+
+    # --- what is asked of the past ----------------------------------------------------------------------------------
+
+    async def explained(self, decision_id: str) -> Explained | None:
+        return await anyio.to_thread.run_sync(self._explained, decision_id)
+
+    def _explained(self, decision_id: str) -> Explained | None:
+        with closing(read_only(self._core.path)) as connection:
+            decision = self._recent.get(decision_id) or reader.decision(connection, decision_id)
+            if decision is None:
+                return None
+            found = reader.outcome_of(connection, decision_id)
+            past = reader.recent(connection, PAST_LOOKED_AT)
+        own = None if found is None else found["id"]
+        neighbours: list[Neighbour] = nearest(decision.features, [one for one in past if one.id != own])
+        return Explained(decision=decision, outcome=_outcome(found), nearest=neighbours)
+
+    async def status(self) -> StatusResult:
+        parts = self._core
+        counts, completions = await anyio.to_thread.run_sync(self._counted)
+        roots = parts.tail.status()
+        return StatusResult(
+            version=__version__,
+            uptime_s=time.time() - self.started_at,
+            sources=_sources(roots, completions),
+            counts=Counts(**msgspec.to_builtins(counts)),
+            queue=QueueState(pending=parts.writer.pending, capacity=CAPACITY),
+            db=DatabaseState(path=str(parts.path), bytes=parts.path.stat().st_size, schema=SCHEMA_VERSION),
+            policy=parts.engine.policy,
+        )
+
+    def _counted(self) -> tuple[reader.Counts, dict[str, dict[str, int]]]:
+        with closing(read_only(self._core.path)) as connection:
+            return reader.counts(connection), reader.completions(connection)
+
+    # --- what is changed --------------------------------------------------------------------------------------------
+
+    async def reload(self) -> ReloadResult:
+        path = self._settings.config_path
+        try:
+            config = read_config(path)
+            changed = changed_keys(self._core.config, config)
+            await self._core.reconfigure(config)
+        except ConfigError as error:
+            log.error("configuration refused, the old one stays in force", reason=str(error))
+            raise InvalidParams(str(error), {"path": str(path), "reason": str(error)}) from None
+        log.info("configuration reloaded", path=str(path), changed=changed)
+        return ReloadResult(path=None if path is None else str(path), changed=changed)
+
+    async def take(self, paths: list[str]) -> ImportResult:
+        before = sum(one.completions for one in self._core.tail.registry.progress.values())
+        files = [await self._core.tail.take(path) for path in paths]
+        await self._core.tail.settled()
+        await self._core.writer.write([])
+        after = sum(one.completions for one in self._core.tail.registry.progress.values())
+        return ImportResult(files=sum(files), completions=after - before)
+
+
+# --- the life of a daemon -------------------------------------------------------------------------------------------
+
+
+async def serve(
+    settings: Settings, config: Config, *, on_ready: Callable[[Core], Coroutine[Any, Any, None]] | None = None
+) -> None:
+    """
+    Runs until SIGTERM or SIGINT.
+
+    Args:
+        settings: Places.
+        config: As read from `settings.config_path`.
+        on_ready: Called once the socket answers, beside everything else (a terminal shows the backlog then).
+
+    Raises:
+        StoreError: Another daemon runs on the state directory, or the database cannot be used.
+        RouterdError: The socket cannot be had.
+    """
+    with locked_state(settings.state_dir), _socket(settings) as (listening, where):
+        async with core(config, settings.state_dir / "routerd.db") as parts:
+            service = Service(parts, settings)
+            limits = msgspec.structs.replace(
+                config.socket, connections_max=raise_file_limit(config.socket.connections_max)
+            )
+            async with anyio.create_task_group() as running:
+                async with serving(listening, Handlers(service, service.unsubscribe), limits):
+                    for task in (parts.tail.follow, parts.refresh, parts.snapshots, service.watch_sources):
+                        running.start_soon(task)
+                    running.start_soon(_feed_watchdog, parts)
+                    if on_ready is not None:
+                        running.start_soon(on_ready, parts)
+                    notify.ready(os.environ)
+                    log.info("ready", socket=where, database=str(parts.path), version=__version__)
+                    await _until_stopped(service)
+                    notify.stopping(os.environ)
+                    log.info("stopping")
+                running.cancel_scope.cancel()
+
+
+async def once(
+    settings: Settings, config: Config, *, show: Callable[[Core], AbstractAsyncContextManager[None]]
+) -> None:
+    """
+    Reads all that the logs hold, and stops; `show` runs while it reads.
+
+    Raises:
+        StoreError: As for `serve`.
+    """
+    with locked_state(settings.state_dir):
+        async with core(config, settings.state_dir / "routerd.db") as parts, show(parts):
+            await parts.tail.catch_up()
+
+
+async def take_alone(settings: Settings, config: Config, paths: list[str]) -> ImportResult:
+    """What `import` does where no daemon runs."""
+    with locked_state(settings.state_dir):
+        async with core(config, settings.state_dir / "routerd.db") as parts:
+            service = Service(parts, settings)
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(parts.tail.read)
+                result = await service.take(paths)
+                reading.cancel_scope.cancel()
+            return result
+
+
+@contextmanager
+def _socket(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
+    """The listening socket and its path: the one that somebody named, else systemd's, else our own."""
+    handed = None if settings.socket_named else handed_over(os.environ, os.getpid())
+    if handed is None:
+        with bound(settings.socket_path) as made:
+            yield made, str(settings.socket_path)
+    else:
+        with handed:
+            yield handed, str(handed.getsockname())
+
+
+async def _until_stopped(service: Service) -> None:
+    """Waits for SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number != signal.SIGHUP:
+                return
+            notify.reloading(os.environ)
+            with suppress(InvalidParams):  # said in the log; the old configuration stays in force
+                await service.reload()
+            notify.ready(os.environ)
+
+
+async def _feed_watchdog(parts: Core) -> None:
+    """Tells systemd that the loop turns and the writer, when it has something to write, writes."""
+    interval_s = notify.watchdog_interval_s(os.environ, os.getpid())
+    while interval_s is not None:
+        stuck_s = time.monotonic() - parts.writer.moved_at
+        if parts.writer.pending == 0 or stuck_s < WRITER_STUCK_S:
+            notify.alive(os.environ)
+        await anyio.sleep(interval_s)
+
+
+DELEGATE_EVENTS = ("delegate.task_spawned", "delegate.task_completed", "delegate.task_failed")
+EVENTS = ("decision", "outcome", "source", *DELEGATE_EVENTS)
+
+
+def _decision_event(decision: Decision) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "arm": decision.arm,
+        "dispatch": msgspec.to_builtins(decision.dispatch),
+        "propensity": decision.propensity,
+        "basis": decision.basis,
+        "reason": decision.reason,
+        "agent": decision.agent,
+        "session_id": decision.session_id,
+    }
+
+
+def _outcome_event(record: Record) -> dict[str, Any]:
+    return {
+        "outcome_id": record.id,
+        "decision_id": record.decision_id,
+        "agent": record.agent,
+        "session_id": record.session_id,
+        "scope": record.scope,
+        "executor": record.executor,
+        "arm": record.arm,
+        "model": record.model,
+        "reasoning_effort": record.reasoning_effort,
+        "asked": msgspec.to_builtins(record.asked),
+        "kind": record.kind,
+        "succeeded": record.label.value,
+        "weight": record.label.weight,
+        "signal": record.label.signal,
+        "censored": record.censored,
+        "wall_time_ms": record.wall_time_ms,
+        "cost_usd": record.cost_usd,
+        "ended_at": record.ended_at,
+    }
+
+
+def _delegate_event(record: Record) -> str:
+    if not record.ended:
+        return "delegate.task_spawned"
+    failed = record.censored is not None or (record.label.value is not None and record.label.value < 0.5)
+    return "delegate.task_failed" if failed else "delegate.task_completed"
+
+
+def _outcome(found: dict[str, Any] | None) -> Outcome | None:
+    """What became of a decision, as it would have been reported."""
+    if found is None or not found["ended"]:
+        return None
+    return Outcome(
+        succeeded=found["succeeded"],
+        wall_time_ms=found["wall_time_ms"],
+        cost_usd=found["cost_usd"],
+        error=found["censored"],
+        finished_at=found["ended_at"],
+    )
+
+
+def _sources(roots: list[RootStatus], completions: dict[str, dict[str, int]]) -> list[SourceState]:
+    """
+    Completions are counted by agent: where one has several roots they are shown with the first, and where its logs are
+    gone, or it only reports, without any.
+    """
+    left = dict(completions)
+    found = [
+        SourceState(
+            agent=root.agent,
+            root=root.root,
+            mode="watch" if root.mode == "watch" else "poll",
+            files=root.files,
+            bytes=root.bytes,
+            lag_bytes=root.lag_bytes,
+            last_event_at=root.last_event_at,
+            completions=Completions(**left.pop(root.agent, {"local": 0, "delegate": 0})),
+            quarantined=root.quarantined,
+        )
+        for root in roots
+    ]
+    gone = SourceState(
+        agent="", root="", mode="poll", files=0, bytes=0, lag_bytes=0, last_event_at=None,
+        completions=Completions(local=0, delegate=0), quarantined=0,
+    )  # fmt: skip
+    found += [
+        msgspec.structs.replace(gone, agent=agent, completions=Completions(**count)) for agent, count in left.items()
+    ]
+    return found

@@ -6,14 +6,22 @@ values together (the spelling of an arm, the keys of a unit of work) stand besid
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
 import msgspec
+from msgspec import Meta
 
 Executor = Literal["local", "delegate"]
 Role = Literal["leaf", "orchestrator"]
 Scalar = float | str | bool
+
+Whole = Annotated[int, Meta(ge=0, le=2**53)]
+"""A count or a duration from a client: never negative, and exact in every reader of JSON."""
+NotNegative = Annotated[float, Meta(ge=0.0)]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Moment = Annotated[float, Meta(ge=0.0, lt=253_402_300_800.0)]
+"""Unix seconds, up to the year 9999: the last that a calendar here can say."""
 
 Signal = Literal[
     "report",  # a client said so
@@ -52,9 +60,9 @@ class Task(Wire, frozen=True, kw_only=True):
     kind: str | None = None
     repo: str | None = None
     cwd: str | None = None
-    token_estimate: int | None = None
+    token_estimate: Whole | None = None
     parent: Parent | None = None
-    depth: int = 0
+    depth: Whole = 0
     role: Role | None = None
     agent: str | None = None
     session_id: str | None = None
@@ -79,16 +87,16 @@ LOCAL = Dispatch(executor="local")
 class Outcome(Wire, frozen=True, kw_only=True):
     """How a task went, as a client reports it. `succeeded` is in [0, 1]; times in ms, costs in US dollars."""
 
-    succeeded: bool | float | None = None
-    wall_time_ms: int | None = None
-    cost_usd: float | None = None
-    cost_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    succeeded: bool | Fraction | None = None
+    wall_time_ms: Whole | None = None
+    cost_usd: NotNegative | None = None
+    cost_tokens: Whole | None = None
+    input_tokens: Whole | None = None
+    output_tokens: Whole | None = None
+    cache_read_tokens: Whole | None = None
+    cache_write_tokens: Whole | None = None
     error: str | None = None
-    finished_at: float | None = None
+    finished_at: Moment | None = None
 
 
 class Ref(Wire, frozen=True, kw_only=True):
@@ -99,7 +107,7 @@ class Ref(Wire, frozen=True, kw_only=True):
     tool_use_id: str | None = None
     child_id: str | None = None
     delegation_id: str | None = None
-    task_index: int | None = None
+    task_index: Whole | None = None
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -187,9 +195,9 @@ Basis = Literal["learned", "prior", "pinned", "fallback", "off"]
 class Constraints(Wire, frozen=True, kw_only=True):
     """What an arm must satisfy to be considered at all."""
 
-    max_cost_usd: float | None = None
-    max_wall_time_ms: int | None = None
-    min_success: float | None = None
+    max_cost_usd: NotNegative | None = None
+    max_wall_time_ms: Whole | None = None
+    min_success: Fraction | None = None
     tiers: list[str] | None = None
 
 
@@ -205,7 +213,7 @@ class Recommend(Wire, frozen=True, kw_only=True):
     constraints: Constraints | None = None
     objective: Objective | None = None
     explore: bool | None = None
-    top: int = 3
+    top: Whole = 3
     dry_run: bool = False
 
 

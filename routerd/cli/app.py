@@ -1,7 +1,8 @@
 """The verbs of `routerctl` and what becomes of their errors."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cyclopts import App, CycloptsError
 
@@ -46,9 +47,8 @@ def run(argv: Sequence[str]) -> int:
     return guarded("routerctl", lambda: build()(list(argv)))
 
 
-def guarded(program: str, call: "object") -> int:
+def guarded(program: str, call: Callable[[], object]) -> int:
     """Calls `call` and turns what routerd expects to go wrong into a line and an exit code."""
-    assert callable(call)
     try:
         result = call()
     except CycloptsError as error:
@@ -60,6 +60,11 @@ def guarded(program: str, call: "object") -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if "ROUTERD_DEBUG" in os.environ:
+            raise
+        kind = type(error).__name__
+        return _say(program, f"internal error ({kind}: {error}); set ROUTERD_DEBUG=1 to see where, and report it", 70)
     return result if isinstance(result, int) else 0
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import tomlkit
@@ -15,10 +16,10 @@ from routerd.errors import ConfigError
 from routerd.places import config_path
 from routerd.sources import SOURCES
 
-app = App(help="Where the configuration is, whether it can be used, and what is in force.")
+app = App(name="config", help="Where the configuration is, whether it can be used, and what is in force.")
 
 
-def checked(path: Path | None) -> dict[str, object]:
+def checked(path: Path | None) -> dict[str, Any]:
     """
     The configuration, with everything checked that can be checked without running.
 
@@ -27,7 +28,7 @@ def checked(path: Path | None) -> dict[str, object]:
     """
     config = load(path, frozenset(SOURCES))
     Catalog(config, os.environ).check()
-    found: dict[str, object] = msgspec.to_builtins(config)
+    found: dict[str, Any] = msgspec.to_builtins(config)
     return found
 
 
@@ -77,8 +78,10 @@ def show_(*, common: Common = DEFAULTS) -> int:
     return show(found, common, lambda one: print(tomlkit.dumps(_without_none(one)), end=""))
 
 
-def _without_none(value: object) -> object:
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
     """TOML has no null: a key that is not set is left out."""
-    if isinstance(value, dict):
-        return {key: _without_none(member) for key, member in value.items() if member is not None}
-    return value
+    return {
+        key: _without_none(member) if isinstance(member, dict) else member
+        for key, member in table.items()
+        if member is not None
+    }

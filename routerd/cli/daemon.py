@@ -48,9 +48,7 @@ def routerd(
     """
     from routerd.cli import serve  # noqa: PLC0415 - numpy and the rest only when they are needed
 
-    return serve.run(
-        config=config, socket=socket, state_dir=state_dir, once=once, json=json, check_config=check_config
-    )
+    return serve.run(config=config, socket=socket, state_dir=state_dir, once=once, json=json, check_config=check_config)
 
 
 def main() -> int:

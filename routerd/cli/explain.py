@@ -38,7 +38,8 @@ def render(answer: dict[str, Any]) -> None:
     out.print(f"\nfeatures: {shown}")
     evidence = answer["evidence"]
     out.print(
-        f"evidence: {evidence['own']:.1f} outcomes of its own decisions, {evidence['logs']:.1f} of other people's choices in logs"
+        f"evidence: {evidence['own']:.1f} outcomes of routerd's own decisions, "
+        f"{evidence['logs']:.1f} of others' choices in logs, {evidence['prior']:.1f} that the prior is worth"
     )
     if answer.get("outcome"):
         _outcome(answer["outcome"], out)

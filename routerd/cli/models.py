@@ -53,8 +53,8 @@ def render(answer: dict[str, Any]) -> None:
         (
             one["id"],
             one["provider"] or "",
-            one["tier"],
-            f"{one['capability']['score']:.2f}",
+            one["tier"] or "?",
+            "?" if one["capability"] is None else f"{one['capability']['score']:.2f}",
             "" if not one.get("context_length") else f"{one['context_length'] // 1000}k",
             _price(one.get("price") or {}),
             ", ".join(one["aliases"]),
@@ -71,17 +71,18 @@ def render_report(answer: dict[str, Any]) -> None:
     rows = [
         (
             one["id"],
-            one["tier"],
+            one["tier"] or "?",
             f"{one['capability']['score']:.3f}",
             f"{one['capability']['se']:.3f}",
             one["capability"]["path"],
             str(one["capability"]["source"]),
         )
         for one in answer["models"]
+        if one["capability"] is not None
     ]
     console().print(table(("model", "tier", "score", "s.e.", "path", "source"), rows, right=(2, 3)))
 
 
 def _price(price: dict[str, Any]) -> str:
-    numbers = [price.get("input_usd_per_mtok"), price.get("output_usd_per_mtok")]
+    numbers = [price.get("input"), price.get("output")]
     return "/".join("?" if number is None else f"{number:g}" for number in numbers)

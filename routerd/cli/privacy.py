@@ -9,7 +9,7 @@ from routerd.store.database import read_only
 from routerd.store.reader import columns_kept
 
 NEVER = [
-    "credentials: none is read, stored or logged; `resolve` says only which variable would hold one and whether it is set",
+    "credentials: none is read, stored or logged; `resolve` only says which variable would hold one, and if it is set",
     "answers of models and contents of files: the logs are read past them",
     "anything over the network: the daemon opens no connection but its own Unix socket",
 ]

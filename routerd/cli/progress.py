@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRem
 from rich.progress import Progress as Bars
 
 from routerd.cli.view import size
-from routerd.tail.follow import Progress
+from routerd.tail.registry import Progress
 
 log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from routerd.cli.common import DEFAULTS, Common, ask, show
 from routerd.cli.view import console, dollars, duration, interval, percent, table
-from routerd.events import arm_dispatch
 from routerd.errors import UsageError
+from routerd.events import arm_dispatch
 
 
 def recommend(

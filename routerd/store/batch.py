@@ -12,8 +12,10 @@ import msgspec
 from routerd.errors import NoSuchDecision, OutcomeIdInUse, RequestError
 from routerd.events import Contribution, Decision, unit_key
 from routerd.records import ArmOf, Decided, Record, Report, Seen, Unit, believed, merge, settle
-from routerd.store.rows import Values, decision_row, encode, outcome_row, report_row
+from routerd.store.rows import OUTCOME_COLUMNS, Values, decision_row, encode, outcome_row, report_row
 from routerd.tail.checkpoint import Checkpoint
+
+ENDED = OUTCOME_COLUMNS.index("ended")
 
 News = Seen | Report | Decision | Checkpoint
 
@@ -50,10 +52,18 @@ class Existing(msgspec.Struct, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """An outcome that is new or different. `before` is what was contributed until now; `record` None: it is gone."""
+    """
+    An outcome that is new or different.
+
+    Attributes:
+        before: What it contributed until now.
+        record: What it is now; None when it is gone, for it turned out to be part of another.
+        had_ended: Whether it had ended before; None when it is new.
+    """
 
     before: Contribution | None
     record: Record | None
+    had_ended: bool | None = None
 
     @property
     def after(self) -> Contribution | None:
@@ -157,10 +167,11 @@ class _Work:
         for handle, record in settled.items():
             unit = self._units[handle]
             row = outcome_row(record, unit.seen)
-            if row != self._was.rows.get(record.id):
+            was = self._was.rows.get(record.id)
+            if row != was:
                 before = self._was.contributions.get(record.id)
                 result.outcomes.append(row)
-                result.changes.append(Change(before, record))
+                result.changes.append(Change(before, record, None if was is None else bool(was[ENDED])))
                 result.journal.append((record.id, None if before is None else encode(before)))
             result.keys += [(key, record.id) for key in unit.keys if self._named_before.get(key) != record.id]
             result.reports += [report_row(report, record.id) for report in unit.reports.values()]

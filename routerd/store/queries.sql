@@ -98,7 +98,7 @@ SELECT id, arm, succeeded, signal, censored, wall_time_ms, cost_usd, ended_at, e
 FROM outcomes WHERE id = (SELECT outcome_id FROM outcome_keys WHERE key = ?);
 
 -- name: recent
-SELECT ended_at, agent, arm, succeeded, wall_time_ms, cost_usd, transcript, features
+SELECT id, ended_at, agent, arm, succeeded, wall_time_ms, cost_usd, transcript, features
 FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?;
 
 -- name: columns_kept

@@ -37,6 +37,7 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
 class Past(msgspec.Struct, frozen=True, array_like=True):
     """An outcome of the past, to compare a new task with."""
 
+    id: str
     at: float
     agent: str
     arm: str
@@ -82,7 +83,7 @@ def outcome_of(connection: sqlite3.Connection, decision_id: str) -> dict[str, An
 def recent(connection: sqlite3.Connection, limit: int) -> list[Past]:
     """The latest ended outcomes, newest first."""
     rows = connection.execute(queries()["recent"], (limit,))
-    return [msgspec.convert((*row[:7], msgspec.json.decode(row[7])), Past) for row in rows]
+    return [msgspec.convert((*row[:8], msgspec.json.decode(row[8])), Past) for row in rows]
 
 
 def columns_kept(connection: sqlite3.Connection) -> dict[str, list[str]]:

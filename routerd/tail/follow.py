@@ -81,6 +81,7 @@ class Tail:
         self._rewatch = anyio.Event()
         self._child = anyio.CapacityLimiter(1)
         self._quiet = anyio.Event()
+        self.discovered = anyio.Event()
         self.unreadable: dict[str, str] = {}
 
     # --- what a person may ask -------------------------------------------------------------------------------------
@@ -100,19 +101,23 @@ class Tail:
 
     async def catch_up(self) -> None:
         """Reads all that is there, and returns."""
-        await self._discover()
-        self._end_idle(time.time())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.read)
+            await self._discover()
+            self._end_idle(time.time())
+            await self.settled()
+            tasks.cancel_scope.cancel()
+
+    async def read(self) -> None:
+        """Reads what is noticed, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read_backlog)
             tasks.start_soon(self._read_live)
-            await self.settled()
-            tasks.cancel_scope.cancel()
 
     async def follow(self) -> None:
         """Reads what is there and follows what is written, until cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read_backlog)
-            tasks.start_soon(self._read_live)
+            tasks.start_soon(self.read)
             tasks.start_soon(self._rescan_recent)
             tasks.start_soon(self._rescan_all)
             tasks.start_soon(self._poll_databases)
@@ -137,6 +142,7 @@ class Tail:
     async def _discover(self) -> None:
         for agent, root in self._roots:
             await self._discover_root(agent, root)
+        self.discovered.set()
 
     async def _discover_root(self, agent: str, root: str) -> None:
         found = await anyio.to_thread.run_sync(find, agent, root, self.registry.claims(agent))

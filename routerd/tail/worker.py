@@ -16,7 +16,7 @@ from routerd.catalog import Catalog
 from routerd.config import Config
 from routerd.describe import Describe
 from routerd.events import Task
-from routerd.features import extract
+from routerd.features import extract, tier_of_parent
 from routerd.sources.base import FileKind
 from routerd.tail.group import Advance, GroupReader
 
@@ -59,7 +59,7 @@ def describer(config: Config) -> Describe:
     catalog = Catalog(config, os.environ)
 
     def features(task: Task) -> dict[str, Any]:
-        return extract(task, catalog.parent_tier(task.parent))
+        return extract(task, tier_of_parent(task, catalog.tier))
 
     return Describe(features=features, price=catalog.price, store_text=config.privacy.store_text)
 

@@ -5,8 +5,10 @@ import random
 import sqlite3
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from routerd.events import Completion
-from routerd.sources.base import Claim, Document, Item, Line, Machine, Row, Source
+from routerd.sources.base import Claim, Document, Item, Line, Machine, Query, Row, Source
 
 HOME = "/home/user"
 HEAD_BYTES = 64 * 1024
@@ -40,27 +42,31 @@ def lines(path: str, data: bytes) -> Iterator[Line]:
         offset += len(line) + 1
 
 
-def poll(machine: Machine, path: str, data: bytes) -> None:
-    """Puts the machine's queries to a database until it asks nothing more."""
-    with sqlite3.connect(":memory:") as connection:
-        connection.deserialize(data)
-        connection.row_factory = sqlite3.Row
-        for _ in range(ROUNDS_MAX):
-            queries = machine.queries(path)
-            if not queries:
-                break
-            for query in queries:
-                there = {row[1] for row in connection.execute(f"PRAGMA table_info({query.table})")}
-                if not there or not set(query.needs) <= there:
-                    continue
-                columns = ", ".join(f'"{name}"' if name in there else f'NULL AS "{name}"' for name in query.columns)
-                order = f" ORDER BY {query.order}" if query.order else ""
-                sql = f"SELECT {columns} FROM {query.table} WHERE {query.where}{order}"
-                for row in connection.execute(sql, query.params):
-                    machine.feed(Row(path, query.name, dict(row)))
-        else:
-            raise AssertionError(f"the machine still asks after {ROUNDS_MAX} rounds")
+def polls(machine: Machine, path: str, data: bytes) -> Iterator[list[Completion]]:
+    """Polls a database until the machine has seen all of it: what it drained after each poll."""
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(data)
+    connection.row_factory = sqlite3.Row
+    for _ in range(ROUNDS_MAX):
+        while queries := machine.queries(path):
+            for row in [row for query in queries for row in _rows(connection, query)]:
+                machine.feed(row)
+        yield machine.drain(idle=False)
+        if not getattr(machine, "behind", False):
+            break
+    else:
+        raise AssertionError(f"the machine is still behind after {ROUNDS_MAX} polls")
     connection.close()
+
+
+def _rows(connection: sqlite3.Connection, query: Query) -> Iterator[Row]:
+    there = {row[1] for row in connection.execute(f"PRAGMA table_info({query.table})")}
+    if not there or not set(query.needs) <= there:
+        return
+    columns = ", ".join(f'"{name}"' if name in there else f'NULL AS "{name}"' for name in query.columns)
+    order = f" ORDER BY {query.order}" if query.order else ""
+    for row in connection.execute(f"SELECT {columns} FROM {query.table} WHERE {query.where}{order}", query.params):
+        yield Row(query.path, query.name, dict(row))
 
 
 def read(
@@ -78,12 +84,13 @@ def read(
     known: dict[str, Completion] = {}
     for group, claimed in claims(source, files).items():
         machine = source.open(group)
-        streams = [_items(path, claim, files[path[len(HOME) + 1 :]]) for path, claim in claimed.items()]
+        streams = [_steps(path, claim, files[path[len(HOME) + 1 :]]) for path, claim in claimed.items()]
         for item in _mixed(streams, rng):
-            if isinstance(item, Line | Document):
-                machine.feed(item)
+            if isinstance(item, Database):
+                for completions in polls(machine, item.path, item.data):
+                    store(known, completions)
             else:
-                poll(machine, *item)
+                machine.feed(item)
             if rng is not None and rng.random() < 0.3:
                 store(known, machine.drain(idle=False))
                 machine = pickle.loads(pickle.dumps(machine))
@@ -101,19 +108,26 @@ def store(known: dict[str, Completion], completions: list[Completion]) -> None:
         known[completion.keys[0]] = completion
 
 
-Step = Item | tuple[str, bytes]
+class Database(msgspec.Struct, frozen=True):
+    """The bytes of a database file: one poll of it."""
+
+    path: str
+    data: bytes
 
 
-def _items(path: str, claim: Claim, data: bytes) -> list[Step]:
+Step = Item | Database
+
+
+def _steps(path: str, claim: Claim, data: bytes) -> list[Step]:
     if claim.kind == "lines":
         return list(lines(path, data))
-    return [Document(path, data)] if claim.kind == "document" else [(path, data), (path, data)]
+    return [Document(path, data)] if claim.kind == "document" else [Database(path, data)] * 2
 
 
 def _mixed(streams: list[list[Step]], rng: random.Random | None) -> Iterator[Step]:
     if rng is None:
-        for stream in streams:
-            yield from stream
+        for whole in streams:
+            yield from whole
         return
     pending = [iter(stream) for stream in streams]
     run = rng.choice([0.0, 0.9])

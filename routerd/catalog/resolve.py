@@ -1,0 +1,330 @@
+"""
+What a request runs on: model, provider, effort, role, endpoint and credential, each with where it comes from.
+
+Whoever is nearest to the task decides: the task, then the call that it is part of, then the configured default, then
+the parent. Model and provider are taken from one place, so that a model never meets a provider that was named for
+another. A provider without a model runs, in this order, the call's model, its configured default, its own default, and
+the parent's model with a warning. A model that a provider is known not to serve is refused, never replaced in silence.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from routerd.catalog import efforts
+from routerd.catalog.answers import Resolved, ResolveParams
+from routerd.catalog.names import VARIANTS, Identity, Names, bad_variant, level_of
+from routerd.catalog.pool import Pool
+from routerd.catalog.providers import Providers
+from routerd.catalog.roles import granted
+from routerd.catalog.spelling import Typed, core, parse
+from routerd.config import Config
+from routerd.errors import InvalidParams, OutsidePool, RequestError, UnknownModel
+from routerd.events import Dispatch, Parent, arm_id
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What one place says: the task, the call, the configuration or the parent."""
+
+    place: str
+    model: str | None = None
+    provider: str | None = None
+    effort: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.model is not None or self.provider is not None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A model at a provider, and who named the model."""
+
+    text: str
+    identity: Identity
+    provider: str | None
+    resolved_by: str
+
+
+class Resolver:
+    """Resolves requests. Holds no state of its own."""
+
+    def __init__(
+        self,
+        config: Config,
+        env: Mapping[str, str],
+        *,
+        names: Names,
+        providers: Providers,
+        pool: Pool,
+        canonical: Callable[[Dispatch], Dispatch],
+    ) -> None:
+        self._config = config
+        self._env = env
+        self._names = names
+        self._providers = providers
+        self._pool = pool
+        self._canonical = canonical
+
+    def resolve(self, task: ResolveParams, call: ResolveParams | None = None) -> Resolved:
+        """
+        What one task runs on.
+
+        Args:
+            task: What the task itself says.
+            call: What is said for the whole call, of which the task may be one of many.
+
+        Raises:
+            InvalidParams: A string cannot be parsed, or the model takes no such effort.
+            UnknownModel: There is no such model, or the provider does not serve it.
+            OutsidePool: It is not in the pool, and the configuration refuses such.
+        """
+        warnings: list[str] = []
+        asks = self._asks(task, call)
+        choice = self._choose(asks, warnings)
+        dispatch = self._dispatch(choice, asks, task, warnings)
+        by = choice.resolved_by if choice else "inherit"
+        if not self._pool.holds(self._canonical(dispatch)):
+            dispatch, by = self._outside(dispatch, warnings), "pool_default"
+        acp = task if task.acp_command is not None or call is None else call
+        return self._reached(dispatch, by, acp, warnings)
+
+    def batch(self, tasks: Sequence[ResolveParams], call: ResolveParams | None = None) -> list[Resolved | RequestError]:
+        """Each task by itself, in order; one that fails does not touch the others."""
+        answers: list[Resolved | RequestError] = []
+        for task in tasks:
+            try:
+                answers.append(self.resolve(task, call))
+            except RequestError as error:
+                answers.append(error)
+        return answers
+
+    # --- who says what -----------------------------------------------------------------------------------------------
+
+    def _asks(self, task: ResolveParams, call: ResolveParams | None) -> list[Ask]:
+        parent = task.parent or (call.parent if call else None) or Parent()
+        default = self._config.delegation
+        return [
+            _ask("task", task.model, task.provider, task.reasoning_effort),
+            _ask("call", call.model, call.provider, call.reasoning_effort) if call else Ask("call"),
+            _ask("delegation", default.model, default.provider, default.reasoning_effort, "delegation."),
+            Ask("parent", parent.model or None, parent.provider or None, parent.reasoning_effort or None),
+        ]
+
+    def _choose(self, asks: Sequence[Ask], warnings: list[str]) -> Choice | None:
+        """Model and provider by the first place that says either; None when nobody does."""
+        first = next((ask for ask in asks if ask), None)
+        if first is None:
+            warnings.append("no model is named anywhere: the agent's own default runs")
+            return None
+        if first.model is not None:
+            return self._by_model(first.model, first, asks[asks.index(first) + 1 :], warnings)
+        assert first.provider is not None
+        return self._by_provider(self._slug(first.provider, first.place), asks, warnings)
+
+    def _by_model(self, text: str, ask: Ask, others: Sequence[Ask], warnings: list[str]) -> Choice:
+        identity = self._identified(text, ask)
+        spellings = (text, identity.id, identity.model.id) if identity.model else (text, identity.id)
+        slug = self._slug(ask.provider, ask.place) if ask.provider else identity.provider or self._lister(spellings)
+        if identity.model is None and slug is None and ask.place != "parent":
+            raise self._unknown(text)
+        slug = slug or self._provider_for(identity, others)
+        self._served(identity, text, slug)
+        if slug is not None and self._providers.lists(slug, *spellings) is False:
+            warnings.append(f"providers.{slug}.models does not list {identity.id}")
+        elif identity.model is None and (slug is None or not self._providers.lists(slug, *spellings)):
+            warnings.append(f"{text!r} is not in the registry; it goes to {slug or 'its provider'} as it is spelled")
+        return Choice(text, identity, slug, ask.place)
+
+    def _by_provider(self, slug: str, asks: Sequence[Ask], warnings: list[str]) -> Choice:
+        """The four tiers of a provider without a model."""
+        by_place = {ask.place: ask for ask in asks}
+        if (call := by_place["call"]).model is not None:
+            identity = self._identified(call.model, call)
+            if call.provider in (None, slug) and self._providers.serves(slug, identity.model, identity.native):
+                return Choice(call.model, identity, slug, "call")
+            warnings.append(f"{call.model!r} is not served by {slug}; its default runs")
+        if (default := self._providers.default_model(slug)) is not None:
+            model, by = default
+            return Choice(model, self._names.identify(model), slug, by)
+        parent = by_place["parent"]
+        if parent.model is not None:
+            identity = self._names.identify(parent.model)
+            self._served(identity, parent.model, slug)
+            warnings.append(f"{slug} has no default model: the parent's {parent.model!r} is taken")
+            return Choice(parent.model, identity, slug, "parent_model")
+        raise UnknownModel(
+            f"provider {slug} has no default model; name a model or set providers.{slug}.default_model",
+            {"provider": slug, "suggestions": []},
+        )
+
+    def _lister(self, spellings: Sequence[str]) -> str | None:
+        """The configured provider that lists a model."""
+        return next((slug for slug in self._providers.slugs() if self._providers.lists(slug, *spellings)), None)
+
+    def _provider_for(self, identity: Identity, others: Sequence[Ask]) -> str | None:
+        """The provider of a model that came without one: one named further off that serves it, else its vendor."""
+        for other in others:
+            slug = self._providers.canonical(other.provider) if other.provider else None
+            if slug is not None and self._providers.serves(slug, identity.model, identity.native):
+                return slug
+        return identity.native
+
+    # --- what cannot be ----------------------------------------------------------------------------------------------
+
+    def _identified(self, text: str, ask: Ask) -> Identity:
+        identity = self._names.identify(text)
+        head, colon, tail = text.partition(":")
+        if colon and self._providers.is_known(head) and tail.lower() not in VARIANTS and identity.model is None:
+            right = f"{tail} --provider {self._providers.canonical(head)}"
+            raise UnknownModel(
+                f"{text!r} is not a model: a colon belongs to a model's variant; write {right!r}",
+                {"suggestions": [right]},
+            )
+        if bad_variant(identity) and ask.provider is None:
+            base = identity.id.partition(":")[0]
+            raise UnknownModel(
+                f"{base} has no variant {identity.variant!r}; known variants are {', '.join(sorted(VARIANTS))}",
+                {"suggestions": [base]},
+            )
+        return identity
+
+    def _slug(self, provider: str, place: str) -> str:
+        if self._providers.is_known(provider):
+            return self._providers.canonical(provider)
+        if place == "parent":  # a log's own word for where it runs
+            return self._providers.canonical(provider)
+        near = _near(provider.lower(), self._providers.names())
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(self._providers.slugs())}"
+        raise UnknownModel(
+            f"no such provider {provider[:60]!r}{hint}", {"provider": provider[:60], "suggestions": near}
+        )
+
+    def _served(self, identity: Identity, text: str, slug: str | None) -> None:
+        if slug is None or self._providers.serves(slug, identity.model, identity.native):
+            return
+        right = f"{identity.id} --provider {identity.native}" if identity.native else identity.id
+        raise UnknownModel(
+            f"{slug} does not serve {text!r}; write {right!r}", {"provider": slug, "suggestions": [right]}
+        )
+
+    def _unknown(self, text: str) -> UnknownModel:
+        near = self._names.suggestions(text)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`routerctl models` lists the known ones"
+        return UnknownModel(
+            f"no such model {text[:80]!r}; {hint} (an unlisted model needs --provider)", {"suggestions": near}
+        )
+
+    def _outside(self, dispatch: Dispatch, warnings: list[str]) -> Dispatch:
+        """The default in the place of a dispatch that is outside the pool."""
+        allowed = [arm_id(entry.dispatch) for entry in self._pool.entries]
+        what = arm_id(self._canonical(dispatch))
+        if self._config.pool.on_outside == "refuse" or not allowed:
+            raise OutsidePool(
+                f"{what} is outside the pool; allowed are {', '.join(allowed[:8])}", {"arm": what, "pool": allowed}
+            )
+        default = self._pool_default()
+        warnings.append(f"{what} is outside the pool: {arm_id(default)} runs instead")
+        return msgspec.structs.replace(
+            dispatch,
+            agent=default.agent,
+            profile=default.profile,
+            provider=default.provider,
+            model=default.model,
+            reasoning_effort=default.reasoning_effort or dispatch.reasoning_effort,
+        )
+
+    def _pool_default(self) -> Dispatch:
+        """The configured delegation default where the pool holds it, else the pool's first entry."""
+        default = self._config.delegation
+        if default.model is not None:
+            typed = parse(default.model, "delegation.model")
+            wanted = self._canonical(
+                Dispatch(executor="delegate", model=typed.model, provider=default.provider or typed.provider)
+            )
+            if self._pool.holds(wanted):
+                return wanted
+        return self._pool.entries[0].dispatch
+
+    # --- putting it together -----------------------------------------------------------------------------------------
+
+    def _dispatch(
+        self, choice: Choice | None, asks: Sequence[Ask], task: ResolveParams, warnings: list[str]
+    ) -> Dispatch:
+        role, note = granted(task.role, task.depth, self._config.delegation)
+        if note is not None:
+            warnings.append(note)
+        effort = self._effort(choice, asks, warnings)
+        if choice is None:
+            return Dispatch(executor="delegate", reasoning_effort=effort, role=role)
+        return Dispatch(
+            executor="delegate",
+            provider=choice.provider,
+            model=self._spelled(choice),
+            reasoning_effort=effort,
+            role=role,
+        )
+
+    def _spelled(self, choice: Choice) -> str:
+        """The model as the client wrote it, aliases gone; at a provider that spells a bare id otherwise, its spelling."""
+        model, written = choice.identity.model, choice.identity.written
+        served = model.served_as.get(choice.provider or "") if model else None
+        if served is None or "/" in written or core(written).prefixes:
+            return written
+        return served + (f":{choice.identity.variant}" if choice.identity.variant else "")
+
+    def _effort(self, choice: Choice | None, asks: Sequence[Ask], warnings: list[str]) -> str | None:
+        said = next((ask for ask in asks if ask.effort is not None), None)
+        own = choice.identity.effort if choice else None
+        if own is not None and (said is None or said.place != "task"):
+            return own
+        if said is None or said.effort is None:
+            return None
+        if said.place == "parent" and efforts.level(said.effort) is None:
+            return None  # a log's own word
+        level = level_of(
+            said.effort, "delegation.reasoning_effort" if said.place == "delegation" else "reasoning_effort"
+        )
+        if choice is None:
+            return level
+        taken = self._providers.effort(choice.provider, choice.identity.model, level)
+        if taken is None:
+            reason = f"{choice.identity.id} takes no reasoning effort"
+            if said.place == "task":
+                raise InvalidParams(f"reasoning_effort: {reason}", {"path": "reasoning_effort", "reason": reason})
+            warnings.append(f"{reason}; {level} from the {said.place} is left out")
+        elif taken != level:
+            warnings.append(f"{choice.identity.id} at {choice.provider} takes {taken} for {level}")
+        return taken
+
+    def _reached(self, dispatch: Dispatch, by: str, acp: ResolveParams, warnings: list[str]) -> Resolved:
+        slug = dispatch.provider
+        config = self._providers.config(slug) if slug else None
+        endpoint = self._providers.endpoint(slug or "")
+        credential = self._providers.credential(slug or "", self._env)
+        if credential.kind == "env" and not credential.present:
+            warnings.append(f"{credential.name} is not set here")
+        elif credential.kind == "login":
+            warnings.append(f"{slug} signs in by itself; whether it has cannot be seen from here")
+        command = acp.acp_command or (config.acp_command if config else None)
+        given = acp.acp_args if acp.acp_command else (config.acp_args if config else None)
+        return Resolved(
+            dispatch=dispatch,
+            credential=credential,
+            resolved_by=by,
+            warnings=[*warnings, *endpoint.warnings],
+            base_url=endpoint.base_url,
+            api_mode=endpoint.api_mode,
+            acp_command=command,
+            acp_args=given if command is not None else None,
+        )
+
+
+def _ask(place: str, model: str | None, provider: str | None, effort: str | None, prefix: str = "") -> Ask:
+    typed = parse(model, f"{prefix}model") if model is not None else Typed("")
+    if provider is not None and not provider.strip():
+        raise InvalidParams(f"{prefix}provider: it is empty", {"path": f"{prefix}provider", "reason": "it is empty"})
+    return Ask(place, typed.model or None, provider or typed.provider, effort)
+
+
+def _near(name: str, known: frozenset[str]) -> list[str]:
+    return difflib.get_close_matches(name[:60], sorted(known), n=3, cutoff=0.5)

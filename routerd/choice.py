@@ -1,0 +1,234 @@
+"""
+One choice, from belief to decision: what is expected of each arm, which are ruled out, which one is drawn, and why.
+
+In order of force: the pool (see `slate`), an explicit pin, the constraints, the policy. The gate judges the pick
+afterwards; it never changes it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from routerd.config import Config
+from routerd.errors import NoArmLeft
+from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
+from routerd.evidence import COST_UNIT_USD, WALL_TIME_UNIT_MS
+from routerd.features import Floats
+from routerd.gate import judge
+from routerd.policies import Belief, Points, PolicyLike, best_shares, certain
+from routerd.posterior import Ints, Posterior, Predicted
+from routerd.reward import Worth, scale_estimates, success_estimates, utility
+from routerd.slate import CatalogLike, Slate
+
+COV_FLOOR: Final = 1e-9
+"""Added to variances of utility, so that a worth of 0 leaves the covariance positive definite."""
+
+
+class View(msgspec.Struct, frozen=True):
+    """What is expected of the K arms of a slate on one task."""
+
+    predicted: Predicted
+    expected: list[Expected]
+    utility: Floats
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """The arm that was drawn, by its row, with all arms' propensities and chances of being the best."""
+
+    row: int
+    propensities: Floats
+    p_best: Floats
+    basis: Basis
+
+
+def view(posterior: Posterior, x: Floats, slate: Slate, prices: Worth) -> View:
+    """What is expected of each arm at features `x`, (DIM,)."""
+    rows = np.array([posterior.rows.get(option.known.arm, posterior.untried) for option in slate.options])
+    predicted = posterior.predict(x, rows, np.array([option.known.design for option in slate.options]))
+    mean, noise_sd = predicted.mean, posterior.noise_sd
+    return View(
+        predicted,
+        expected(predicted, noise_sd),
+        utility(prices, mean[0], mean[1], mean[2], noise_sd),
+    )
+
+
+def expected(predicted: Predicted, noise_sd: Floats) -> list[Expected]:
+    """The estimates of each arm."""
+    mean, sd, n = predicted.mean, predicted.sd, predicted.n
+    success = success_estimates(mean[0], sd[0], n[0])
+    wall_time = scale_estimates(mean[1], sd[1], noise_sd[1], WALL_TIME_UNIT_MS, n[1])
+    cost = scale_estimates(mean[2], sd[2], noise_sd[2], COST_UNIT_USD, n[2])
+    return [Expected(*three) for three in zip(success, wall_time, cost, strict=True)]
+
+
+def removals(
+    request: Recommend, slate: Slate, expected: Sequence[Expected], catalog: CatalogLike, parent_tier: str | None
+) -> list[str | None]:
+    """What takes each arm out of the choice, or None; an arm whose tier nobody knows is in none of `tiers`."""
+    limits = request.constraints or Constraints()
+    removed = [option.removed_by for option in slate.options]
+    for row, (option, arm) in enumerate(zip(slate.options, expected, strict=True)):
+        if removed[row] is not None:
+            continue
+        if limits.max_cost_usd is not None and arm.cost_usd.mean > limits.max_cost_usd:
+            removed[row] = "max_cost_usd"
+        elif limits.max_wall_time_ms is not None and arm.wall_time_ms.mean > limits.max_wall_time_ms:
+            removed[row] = "max_wall_time_ms"
+        elif limits.min_success is not None and arm.success.mean < limits.min_success:
+            removed[row] = "min_success"
+        elif limits.tiers is not None:
+            local = option.known.dispatch.executor == "local"
+            tiers = {parent_tier} if local else catalog.tiers(option.known.dispatch)
+            removed[row] = "tiers" if tiers.isdisjoint(limits.tiers) else None
+    return removed
+
+
+def draw(
+    seen: View,
+    slate: Slate,
+    removed: list[str | None],
+    *,
+    explore: bool,
+    prices: Worth,
+    config: Config,
+    policy: PolicyLike,
+    points: Points,
+    rng: np.random.Generator,
+) -> Pick:
+    """
+    Draws an arm from the policy's propensities; with `explore` off it is the one of best expected utility.
+
+    Raises:
+        NoArmLeft: Nothing is left to choose from.
+    """
+    arms = len(slate.options)
+    if slate.pinned is not None:
+        alone = certain(slate.pinned, arms)
+        return Pick(slate.pinned, alone, np.zeros(arms), "pinned" if slate.fallback is None else "fallback")
+    free = np.array([row for row, why in enumerate(removed) if why is None], dtype=np.intp)
+    if not len(free):
+        data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
+        raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
+    value = seen.utility[free]
+    cov = prices.success_usd**2 * seen.predicted.success_cov[np.ix_(free, free)]
+    cov.flat[:: len(free) + 1] += COV_FLOOR
+    deviations = points.of(len(free)) @ np.linalg.cholesky(cov).T
+    best = int(np.argmax(value))
+    if policy.learns and not explore:
+        p = certain(best, len(free))
+    else:
+        p = policy.propensities(_belief(seen, slate, free, deviations, config.gate.delta))
+    chosen = (
+        int(np.searchsorted(np.cumsum(p), rng.random() * p.sum(), side="right")) if p.max() < 1.0 else int(p.argmax())
+    )
+    propensities, p_best = np.zeros(arms), np.zeros(arms)
+    propensities[free] = p
+    p_best[free] = best_shares(value, deviations, 1.0)
+    basis: Basis = "learned" if seen.predicted.n[:, free].any() else "prior"
+    return Pick(int(free[chosen]), propensities, p_best, basis if policy.learns else "off")
+
+
+def _belief(seen: View, slate: Slate, free: Ints, deviations: Floats, delta: float) -> Belief:
+    """The policy's view of the free arms. Harmless are those not expected to succeed less than the reference, by δ."""
+    value, success = seen.utility[free], seen.predicted.mean[0, free]
+    incumbent = next((i for i, row in enumerate(free) if row == slate.incumbent), None)
+    reference = int(np.argmax(value)) if incumbent is None else incumbent
+    harmless = success >= success[reference] - delta
+    return Belief(utility=value, deviations=deviations, harmless=harmless, incumbent=incumbent)
+
+
+def decision(
+    request: Recommend,
+    slate: Slate,
+    seen: View,
+    removed: list[str | None],
+    pick: Pick,
+    *,
+    now: float,
+    decision_id: str,
+    features: dict[str, Any],
+    config: Config,
+    policy: PolicyLike,
+) -> Decision:
+    """The decision with all that explains it; `considered` is in order of utility, those ruled out last."""
+    arms = [option.known.arm for option in slate.options]
+    values = seen.utility.tolist()
+    propensities, p_best = pick.propensities.tolist(), pick.p_best.tolist()
+    considered = [
+        Considered(
+            arm=arms[row],
+            dispatch=slate.options[row].dispatch,
+            expected=seen.expected[row],
+            utility=values[row],
+            propensity=propensities[row],
+            p_best=p_best[row],
+            removed_by=removed[row],
+        )
+        for row in sorted(range(len(arms)), key=lambda row: (removed[row] is not None, -values[row]))
+    ]
+    best = considered[0].arm
+    explored = pick.basis in ("learned", "prior") and arms[pick.row] != best
+    return Decision(
+        decision_id=decision_id,
+        at=now,
+        scope=request.scope,
+        features=features,
+        arm=arms[pick.row],
+        dispatch=slate.options[pick.row].dispatch,
+        propensity=propensities[pick.row],
+        explored=explored,
+        basis=pick.basis,
+        expected=seen.expected[pick.row],
+        utility=values[pick.row],
+        considered=tuple(considered),
+        top=request.top,
+        gate=_gate(seen, slate, pick, config),
+        reason=_reason(seen, slate, pick, considered, explored=explored),
+        policy=Policy(policy.name, policy.version),
+        keys=() if request.ref is None else ref_keys(request.ref),
+        agent=request.task.agent,
+        session_id=request.task.session_id,
+        warnings=() if slate.fallback is None else (slate.fallback,),
+    )
+
+
+def _gate(seen: View, slate: Slate, pick: Pick, config: Config) -> Gate:
+    if pick.basis == "pinned":
+        return Gate(True, "an explicit pin is obeyed")
+    if pick.basis in ("off", "fallback"):
+        return Gate(False, "nothing was chosen by what was learnt")
+    arms = [option.known.arm for option in slate.options]
+    return judge(seen.predicted, seen.utility, arms, pick=pick.row, incumbent=slate.incumbent, config=config.gate)
+
+
+def _reason(seen: View, slate: Slate, pick: Pick, considered: list[Considered], *, explored: bool) -> str:
+    """Why this arm, in one sentence with numbers."""
+    arm = slate.options[pick.row].known.arm
+    said = f"{arm}: {_numbers(seen.expected[pick.row])}"
+    if pick.basis == "pinned":
+        return f"pinned by the caller; {said}"
+    if pick.basis == "fallback":
+        return f"{slate.fallback}; {said}"
+    if pick.basis == "off":
+        return f"the policy is off; {said}"
+    rivals = [one for one in considered if one.removed_by is None and one.arm != arm]
+    if not rivals:
+        return f"the only arm left; {said}"
+    rival = rivals[0]
+    gap = float(seen.utility[pick.row]) - rival.utility
+    against = f"{rival.arm}: {_numbers(rival.expected)}"
+    if explored:
+        return f"tried in order to learn, at ${-gap:.3f} less than the best; {said}; best {against}"
+    head = "best by what is known beforehand" if pick.basis == "prior" else "best expected"
+    return f"{head}, by ${gap:.3f}; {said}; next {against}"
+
+
+def _numbers(expected: Expected) -> str:
+    success, wall_time, cost = expected.success, expected.wall_time_ms, expected.cost_usd
+    return (
+        f"success {success.mean:.2f} ({success.low:.2f}-{success.high:.2f}, n={success.n:.0f}), "
+        f"{wall_time.mean / 1000.0:.0f} s, ${cost.mean:.3f}"
+    )

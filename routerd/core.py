@@ -1,0 +1,204 @@
+"""
+The engine with the database behind it and the tail before it: all of routerd but its socket.
+
+    open   prepare the database · fold the engine from snapshot and journal · start the writer
+    run    what the tail reads and what clients report goes to the writer; what is on disk goes to the engine
+    close  the writer drains · a last snapshot
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from hashlib import blake2b
+from pathlib import Path
+
+import aiosqlite
+import anyio
+import anyio.lowlevel
+import msgspec
+import numpy as np
+import structlog
+
+from routerd import __version__
+from routerd.catalog import Catalog
+from routerd.config import Config
+from routerd.engine import Engine
+from routerd.events import Contribution, Dispatch, arm_id
+from routerd.store import database
+from routerd.store.batch import Change
+from routerd.store.writer import Writer
+from routerd.tail.follow import Tail
+from routerd.tail.worker import describer
+
+log = structlog.get_logger(__name__)
+
+REFRESH_PAUSE_S = 0.05
+"""Belief follows the outcomes within so long; a solve costs a millisecond or two, so oftener would be felt."""
+
+
+SOLVE_PAUSE_S = 0.001
+"""Between the solves of two scopes, for whoever waits."""
+
+
+class Core:
+    """
+    See the head of this module.
+
+    Args:
+        config: The configuration.
+        connection: The writing connection.
+        path: The database, for reading.
+    """
+
+    def __init__(self, config: Config, connection: aiosqlite.Connection, path: Path) -> None:
+        self.config = config
+        self.path = path
+        self.catalog = Catalog(config, os.environ)
+        self.engine = Engine(config, self.catalog, np.random.default_rng(config.policy.seed))
+        self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
+        self.tail = Tail(config, os.environ, describe=describer(config), deliver=self.writer.put)
+        self.listeners: list[Callable[[Change], None]] = []
+        self.dirty = anyio.Event()
+        self._changes = 0
+        self._snapshot_of = 0
+        self._spelling = _spelling(config)
+
+    def arm_of(self, dispatch: Dispatch) -> str:
+        """The arm of a dispatch: two spellings of one model are one arm."""
+        return arm_id(self.catalog.canonical(dispatch))
+
+    def load(self) -> int:
+        """
+        Brings the engine and the tail to where the database says that they were.
+
+        Returns:
+            The number of contributions that had to be folded one by one.
+        """
+        now = time.time()
+
+        def fold(old: Contribution | None, new: Contribution | None) -> None:
+            self.engine.observe(old, new, now)
+
+        with closing(database.read_only(self.path)) as connection:
+            folded = database.refold(connection, self._restore, fold)
+            self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
+        while self.engine.refresh(now):
+            pass
+        return folded
+
+    def _restore(self, snapshot: bytes) -> bool:
+        try:
+            if not snapshot.startswith(self._spelling):
+                raise ValueError("models are spelt otherwise than then")
+            self.engine.restore(snapshot[len(self._spelling) :])
+        except ValueError as error:
+            log.info("snapshot is of another version: folding all outcomes", reason=str(error))
+            return False
+        return True
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        """Told by the writer what is on disk now."""
+        now = time.time()
+        for change in changes:
+            try:
+                self.engine.observe(change.before, change.after, now)
+            except ValueError as error:
+                log.error("outcome cannot be learnt", id=change.record and change.record.id, reason=str(error))
+            for listener in self.listeners:
+                listener(change)
+        self._changes += len(changes)
+        self.dirty.set()
+
+    async def refresh(self) -> None:
+        """Solves belief anew soon after outcomes came in, one scope at a time."""
+        while True:
+            await self.dirty.wait()
+            self.dirty = anyio.Event()
+            more = True
+            while more:
+                more = self.engine.refresh(time.time())
+                await anyio.sleep(SOLVE_PAUSE_S if more else REFRESH_PAUSE_S)
+
+    async def snapshots(self) -> None:
+        """Stores the engine's sums every so often, so that a start need not fold everything."""
+        while True:
+            await anyio.sleep(self.config.store.snapshot_every_s)
+            await self.snapshot()
+
+    async def snapshot(self) -> None:
+        """Stores the engine's sums if they changed."""
+        if self._changes == self._snapshot_of:
+            return
+        try:
+            await self.writer.snapshot(self._body, time.time())
+        except sqlite3.Error as error:
+            log.warning("snapshot could not be written; the next start folds all outcomes", error=str(error))
+
+    def _body(self) -> bytes:
+        self._snapshot_of = self._changes
+        return self._spelling + self.engine.snapshot()
+
+    async def reconfigure(self, config: Config) -> None:
+        """
+        Puts another configuration in force: policy, prices, pool and the names of models; the rest needs a restart.
+
+        Raises:
+            ConfigError: The catalogue cannot be made of it; the old configuration stays in force.
+        """
+        catalog = Catalog(config, os.environ)
+        catalog.check()
+        async with self.writer.turn:  # nothing is learnt meanwhile
+            before = self._spelling
+            self.config, self.catalog, self._spelling = config, catalog, _spelling(config)
+            if self._spelling == before:
+                self.engine.reconfigure(config, catalog)
+            else:
+                await self._learn_anew()
+        self.dirty.set()
+
+    async def _learn_anew(self) -> None:
+        """Makes another engine of the outcomes on disk, since models, and so arms, may have other names now."""
+        engine = Engine(self.config, self.catalog, np.random.default_rng(self.config.policy.seed))
+        now = time.time()
+        with closing(database.read_only(self.path)) as connection:
+            for number, contribution in enumerate(database.learnt(connection)):
+                engine.observe(None, contribution, now)
+                if number % 8 == 7:
+                    await anyio.lowlevel.checkpoint()
+        self.engine = engine
+
+
+def _spelling(config: Config) -> bytes:
+    """Changes whenever a model may be spelt otherwise: a snapshot of sums by arm is good for one spelling only."""
+    return blake2b(msgspec.json.encode([__version__, config.catalog, config.providers]), digest_size=16).digest()
+
+
+@asynccontextmanager
+async def core(config: Config, path: Path) -> AsyncIterator[Core]:
+    """
+    The core with its writer running; on leaving, all that was handed to the writer is written, then a snapshot.
+
+    Raises:
+        StoreError: The database cannot be used.
+    """
+    database.prepare(path, time.time())
+    async with AsyncExitStack() as stack:
+        connection = await database.connect(path)
+        stack.push_async_callback(_closed, connection)
+        parts = Core(config, connection, path)
+        folded = parts.load()
+        log.debug("engine loaded", folded=folded)
+        async with anyio.create_task_group() as writing:
+            writing.start_soon(parts.writer.serve)
+            try:
+                yield parts
+            finally:
+                parts.writer.close()
+        await parts.snapshot()
+
+
+async def _closed(connection: aiosqlite.Connection) -> None:
+    with anyio.CancelScope(shield=True):
+        await connection.close()

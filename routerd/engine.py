@@ -1,0 +1,314 @@
+"""
+The engine: outcomes in, decisions out. Pure and synchronous: no clock, no I/O, randomness by a passed generator.
+
+    observe(old, new)   takes back what an outcome said before and adds what it says now
+    refresh(now)        solves belief anew from the sums; between two refreshes belief stands still
+    recommend(request)  features → belief about each arm → utility → propensities → one arm, and why
+
+Belief is a function of the set of current outcomes and of the time (see `evidence`, `posterior`). A decision is a
+function of belief, request and one random number (see `choice`).
+"""
+
+from collections import OrderedDict
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from routerd.choice import decision, draw, expected, removals, view
+from routerd.config import Config
+from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, arm_dispatch, ref_keys
+from routerd.evidence import EMPTY, Evidence
+from routerd.features import Floats, extract, tier_of_parent, vector, with_kind
+from routerd.policies import POLICIES, Points
+from routerd.posterior import Posterior
+from routerd.prior import ATTRIBUTES, PRIORS
+from routerd.reward import Worth, worth
+from routerd.slate import CatalogLike, Directory, lay_out
+
+__all__ = ["ArmView", "CatalogLike", "Engine"]
+
+DAY_S: Final = 86_400.0
+SCOPES_SOLVED_MAX: Final = 32
+STICKY_MAX: Final = 512
+
+
+class ArmView(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    An arm as `arms` shows it.
+
+    Attributes:
+        prior: What was expected of it before any outcome.
+        posterior: What is expected now.
+        n: How many outcomes it has in the scope.
+        last_seen: When the latest one ended, Unix seconds.
+        drift: How far its latest success is from that before, in standard errors; None with too few outcomes.
+    """
+
+    arm: str
+    dispatch: Dispatch
+    in_pool: bool
+    prior: Expected
+    posterior: Expected
+    n: int
+    last_seen: float | None
+    drift: float | None
+
+
+class _Solved(msgspec.Struct, frozen=True):
+    """Belief in one scope, and of which outcomes and which span of time it is; `used` are arms, most used first."""
+
+    posterior: Posterior
+    used: list[str]
+    revision: int
+    span: int
+
+
+class Engine:
+    """
+    See the head of this module.
+
+    Args:
+        config: See `PolicyConfig`, `ObjectiveConfig`, `GateConfig`, `LearningConfig`.
+        catalog: Names and attributes of models, and the pool.
+        rng: All randomness.
+    """
+
+    def __init__(self, config: Config, catalog: CatalogLike, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._points = Points(rng)
+        self._evidence = Evidence(config.learning.span_days * DAY_S)
+        self._revision = 0
+        self.reconfigure(config, catalog)
+
+    def reconfigure(self, config: Config, catalog: CatalogLike) -> None:
+        """
+        Puts another configuration and catalogue in force. Outcomes are kept; `learning.span_days` stays as it was.
+
+        Arms keep the names under which they were learnt: where the catalogue now spells a model in another way, make
+        a new engine from the records.
+        """
+        self._config = config
+        self._directory = Directory(catalog)
+        self._policy = POLICIES[config.policy.name](config.policy)
+        self._untaught = Posterior([], np.empty((0, *EMPTY.shape)), np.empty((0, ATTRIBUTES)), PRIORS)
+        self._solved: OrderedDict[str, _Solved] = OrderedDict()
+        self._sticky: OrderedDict[bytes, Decision] = OrderedDict()
+
+    # --- learning ---------------------------------------------------------------------------------------------------
+
+    def observe(self, old: Contribution | None, new: Contribution | None, now: float) -> None:
+        """
+        Replaces what an outcome says: `old` exactly as it was given before, or None; `new`, or None to forget it.
+
+        Belief follows at the next `refresh`; how old an outcome is, is reckoned there.
+
+        Raises:
+            ValueError: `old` was never given, or a time is not finite; nothing has changed then.
+        """
+        del now
+        changes = [(contribution, sign) for contribution, sign in ((old, -1), (new, 1)) if contribution is not None]
+        arms = [self._directory.known(contribution.dispatch).arm for contribution, _ in changes]
+        self._evidence.fold(list(zip(arms, *zip(*changes, strict=True), strict=True)) if changes else [])
+        self._revision += 1
+
+    def refresh(self, now: float) -> bool:
+        """
+        Solves the scope that is out of date and was asked for last; returns whether another one is left.
+
+        One call costs one solve, so that the caller can answer others in between.
+        """
+        span = self._evidence.span(now)
+        stale = [scope for scope, one in self._solved.items() if (one.revision, one.span) != (self._revision, span)]
+        if Evidence.everywhere not in self._solved:
+            stale.insert(0, Evidence.everywhere)
+        if stale:
+            self._solve(stale[-1], now)
+        return len(stale) > 1
+
+    def _belief(self, scope: str, now: float) -> _Solved:
+        """Belief in a scope as last solved; solved here only if it never was. A scope with no outcomes is `default`."""
+        if scope != Evidence.everywhere and not self._evidence.arms(scope):
+            scope = Evidence.everywhere
+        solved = self._solved.get(scope) or self._solve(scope, now)
+        self._solved.move_to_end(scope)
+        return solved
+
+    def _solve(self, scope: str, now: float) -> _Solved:
+        arms = sorted(self._evidence.arms(Evidence.everywhere))
+        moments = np.empty((len(arms), *EMPTY.shape))
+        attributes = np.empty((len(arms), ATTRIBUTES))
+        for row, arm in enumerate(arms):
+            moments[row] = self._moments(scope, arm, now)
+            attributes[row] = self._directory.known(arm_dispatch(arm)).design
+        used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
+        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), used, self._revision, self._evidence.span(now))
+        self._solved[scope] = solved
+        while len(self._solved) > SCOPES_SOLVED_MAX:
+            self._solved.popitem(last=False)
+        return solved
+
+    def _moments(self, scope: str, arm: str, now: float) -> Floats:
+        """What counts for an arm in a scope: other scopes at a discount, what others chose up to a bound."""
+        learning = self._config.learning
+        half_life_s = learning.half_life_days * DAY_S
+        own, observed = self._evidence.decayed(Evidence.everywhere, arm, now, half_life_s)
+        if scope != Evidence.everywhere:
+            own_here, observed_here = self._evidence.decayed(scope, arm, now, half_life_s)
+            own = own_here + learning.scope_pooling * (own - own_here)
+            observed = observed_here + learning.scope_pooling * (observed - observed_here)
+        bound = np.minimum(1.0, learning.observed_max / np.maximum(observed[:, 0, 0], 1e-9))
+        return own + bound[:, None, None] * observed
+
+    # --- deciding ---------------------------------------------------------------------------------------------------
+
+    def recommend(self, request: Recommend, now: float, decision_id: str, *, prices: Worth | None = None) -> Decision:
+        """
+        The decision on a request. The same question in one session soon again gets the same arm, by the same decision.
+
+        Args:
+            request: What is asked.
+            now: Unix seconds.
+            decision_id: Name of the decision.
+            prices: What things are worth, where it is not the configured objective (replays).
+
+        Raises:
+            InvalidParams: A feature, a candidate or the incumbent cannot be used.
+            OutsidePool: The pin or all candidates are outside the pool.
+            NoArmLeft: The constraints removed every arm.
+        """
+        key = _sticky_key(request)
+        if key is not None and (made := self._sticky.get(key)) and 0 <= now - made.at <= self._config.policy.sticky_s:
+            keys = () if request.ref is None else ref_keys(request.ref)
+            return msgspec.structs.replace(made, decision_id=decision_id, at=now, keys=keys)
+        made = self._decide(request, now, decision_id, prices)
+        if key is not None:
+            self._sticky[key] = made
+            self._sticky.move_to_end(key)
+            while len(self._sticky) > STICKY_MAX:
+                self._sticky.popitem(last=False)
+        return made
+
+    def _decide(self, request: Recommend, now: float, decision_id: str, prices: Worth | None) -> Decision:
+        config, policy = self._config, self._policy
+        parent_tier = tier_of_parent(request.task, self._directory.catalog.tier)
+        features = extract(request.task, parent_tier)
+        solved = self._belief(request.scope, now)
+        slate = lay_out(
+            request, self._directory, solved.used, self._default(), fallback=config.pool.on_outside == "fallback"
+        )
+        prices = prices or worth(config.objective, request.objective)
+        seen = view(solved.posterior, vector(features), slate, prices)
+        removed = removals(request, slate, seen.expected, self._directory.catalog, parent_tier)
+        pick = draw(
+            seen,
+            slate,
+            removed,
+            explore=request.explore is not False,
+            prices=prices,
+            config=config,
+            policy=policy,
+            points=self._points,
+            rng=self._rng,
+        )
+        return decision(
+            request,
+            slate,
+            seen,
+            removed,
+            pick,
+            now=now,
+            decision_id=decision_id,
+            features=features,
+            config=config,
+            policy=policy,
+        )
+
+    def _default(self) -> Dispatch:
+        """What a delegation runs on when nobody says otherwise."""
+        default = self._config.delegation
+        return Dispatch(
+            executor="delegate",
+            provider=default.provider,
+            model=default.model,
+            reasoning_effort=default.reasoning_effort,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return Policy(self._policy.name, self._policy.version)
+
+    # --- showing ----------------------------------------------------------------------------------------------------
+
+    def arms(self, scope: str, kind: str | None, now: float) -> list[ArmView]:
+        """
+        Every arm with outcomes in the scope and every named one of the pool, most used first.
+
+        They are seen on the average task so far; with `kind`, on one that is average but for its kind.
+        """
+        solved = self._belief(scope, now)
+        x = solved.posterior.typical if kind is None else with_kind(solved.posterior.typical, kind)
+        used = [arm_dispatch(arm) for arm in solved.used]
+        known = {one.arm: one for one in map(self._directory.known, [*used, *self._directory.pool])}
+        if not known:
+            return []
+        designs = np.array([one.design for one in known.values()])
+        rows = np.array([solved.posterior.rows.get(arm, solved.posterior.untried) for arm in known])
+        before = self._untaught.predict(x, np.zeros(len(known), dtype=np.intp), designs)
+        after = solved.posterior.predict(x, rows, designs)
+        priors = expected(before, self._untaught.noise_sd)
+        posteriors = expected(after, solved.posterior.noise_sd)
+        return [
+            ArmView(
+                arm=one.arm,
+                dispatch=one.dispatch,
+                in_pool=one.in_pool,
+                prior=prior,
+                posterior=posterior,
+                n=self._evidence.count(scope, one.arm),
+                last_seen=self._evidence.last_seen(scope, one.arm),
+                drift=self._evidence.drift(scope, one.arm),
+            )
+            for one, prior, posterior in zip(known.values(), priors, posteriors, strict=True)
+        ]
+
+    def shares(self, scope: str, arm: str, now: float) -> tuple[float, float, float]:
+        """
+        What the belief in an arm's success rests on: the weight of routerd's own decisions, that of other people's
+        choices in logs as far as it counts, and what the prior of the arm's own effect is worth, all in outcomes.
+        """
+        learning = self._config.learning
+        own, observed = self._evidence.decayed(scope, arm, now, learning.half_life_days * DAY_S)
+        prior = PRIORS[0]
+        return (
+            float(own[0, 0, 0]),
+            min(float(observed[0, 0, 0]), learning.observed_max),
+            float((prior.noise_sd / prior.arm_sd[0]) ** 2),
+        )
+
+    # --- keeping ----------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """The sums, for `restore`; the same bytes for the same set of outcomes."""
+        return self._evidence.pack()
+
+    def restore(self, data: bytes) -> None:
+        """
+        Puts the sums of a snapshot in the place of those held.
+
+        Raises:
+            ValueError: It is no snapshot, or of another version; fold the records instead.
+        """
+        self._evidence = Evidence.unpack(data, self._evidence.span_s)
+        self._revision += 1
+        self._solved.clear()
+        self._sticky.clear()
+
+
+def _sticky_key(request: Recommend) -> bytes | None:
+    """What makes two questions the same: all but the ref, within a session. A dry run is not remembered."""
+    if request.task.session_id is None or request.dry_run:
+        return None
+    return blake2b(msgspec.msgpack.encode(msgspec.structs.replace(request, ref=None)), digest_size=16).digest()

@@ -1,0 +1,95 @@
+"""
+What a policy is: it says with which probability each arm is to be chosen. The engine draws the arm.
+
+So the propensity that is logged is the one by which the arm was drawn, exactly, for every policy: later evaluation
+needs no estimate of it.
+"""
+
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from routerd.config import PolicyConfig
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+POINTS = 512
+"""How many draws stand for a belief: a propensity is then known to a fifth of a percent."""
+
+
+class Belief(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a policy sees of the K arms that may be chosen.
+
+    Attributes:
+        utility: Expected utility in US dollars, (K,).
+        deviations: Draws of the true utilities from the joint belief, less `utility`, (N, K).
+        harmless: Arms that are not expected to do worse than what would be used otherwise, (K,).
+        incumbent: Row of what would be used otherwise, if it is among them.
+    """
+
+    utility: Floats
+    deviations: Floats
+    harmless: Bools
+    incumbent: int | None = None
+
+
+class PolicyLike(Protocol):
+    """One way to choose."""
+
+    name: str
+    version: str
+    """Of its arithmetic: it changes when the same belief would give other propensities."""
+    learns: bool
+    """Whether it looks at outcomes at all."""
+
+    def __init__(self, config: PolicyConfig) -> None: ...
+
+    def propensities(self, belief: Belief) -> Floats:
+        """The probability of each arm, (K,), summing to 1."""
+
+
+class Points:
+    """
+    Standard normal points, symmetric about 0; the same ones for every decision.
+
+    Laid through a belief they are its draws, so that the same belief gives the same propensities.
+    """
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._half = np.empty((POINTS // 2, 0))
+        self._points: dict[int, Floats] = {}
+
+    def of(self, dimensions: int) -> Floats:
+        """The points, (POINTS, dimensions); more dimensions leave the first ones as they were."""
+        if self._half.shape[1] < dimensions:
+            more = self._rng.standard_normal((POINTS // 2, dimensions - self._half.shape[1]))
+            self._half = np.concatenate([self._half, more], axis=1)
+        if dimensions not in self._points:
+            half = self._half[:, :dimensions]
+            self._points[dimensions] = np.concatenate([half, -half])
+        return self._points[dimensions]
+
+
+def best_shares(utility: Floats, deviations: Floats, scale: float) -> Floats:
+    """How often each arm is the best when belief is `scale` times as wide, (K,)."""
+    best = np.argmax(utility + scale * deviations, axis=1)
+    shares: Floats = np.bincount(best, minlength=len(utility)) / len(deviations)
+    return shares
+
+
+def certain(row: int, arms: int) -> Floats:
+    """All probability on one arm."""
+    p = np.zeros(arms)
+    p[row] = 1.0
+    return p
+
+
+def with_floor(p: Floats, floor: float, harmless: Bools) -> Floats:
+    """Propensities of which `floor` is taken and spread evenly over the arms that may be tried without harm."""
+    spread: Floats = harmless / harmless.sum()
+    return (1.0 - floor) * p + floor * spread

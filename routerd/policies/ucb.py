@@ -1,0 +1,30 @@
+"""
+Upper confidence bound: the arm with the best utility that is still plausible (Li et al. 2010, LinUCB).
+
+`exploration` is the number of standard deviations above the mean. The floor keeps every harmless arm possible.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from routerd.config import PolicyConfig
+from routerd.policies.base import Belief, certain, with_floor
+
+Floats = npt.NDArray[np.float64]
+
+
+class UpperConfidenceBound:
+    """See the head of this module."""
+
+    name = "ucb"
+    version = "1"
+    learns = True
+
+    def __init__(self, config: PolicyConfig) -> None:
+        self._exploration = config.exploration
+        self._floor = config.explore_floor
+
+    def propensities(self, belief: Belief) -> Floats:
+        """See `PolicyLike.propensities`."""
+        bound = belief.utility + self._exploration * belief.deviations.std(axis=0)
+        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._floor, belief.harmless)

@@ -1,0 +1,300 @@
+"""
+The belief about every arm: one joint Gaussian per target, solved from sums over the outcomes.
+
+    y = x·θ + z_a·β + v·φ_a + noise,   v = x[:q]
+
+Shared effects ψ = (θ, β) hold for all arms: of the task's features x, and of the arm's attributes z_a. Each arm has its
+own φ_a, an intercept and some slopes, drawn to 0: an arm with few outcomes is what its attributes say, one with many
+is what it has shown.
+
+The precision of (ψ, φ_1 … φ_K) is a block arrow: arms meet only through ψ. With S_a = Σ w x xᵀ of an arm,
+u_a = (x, z_a) and noise precision τ, the blocks are
+
+    A = Λ + τ Σ_a Σ w u_a u_aᵀ      (p, p)   shared
+    B_a = τ Σ w u_a vᵀ              (p, q)   shared against arm
+    D_a = Λ_q + τ S_a[:q, :q]       (q, q)   arm
+
+and the Schur complement P = A - Σ_a B_a D_a⁻¹ B_aᵀ is all that has to be solved: O(K q³ + p³). Bishop (2006), §3.3
+for the posterior; Golub and Van Loan (2013), §4.3 and Petersen and Pedersen (2012), §9.1 for block elimination.
+
+Two sizes are learnt from the same sums. The noise is the spread of outcomes around their own arm's mean. The scale of
+the arms' intercepts is chosen by marginal likelihood among a few (empirical Bayes): where one arm is far ahead of the
+others, a small fixed scale would take long to believe it.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from routerd.features import DIM
+from routerd.prior import ATTRIBUTES, Prior
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+SHARED: Final = DIM + ATTRIBUTES
+NOISE_PRIOR_OUTCOMES: Final = 10.0
+"""The prior noise counts as much as so many outcomes."""
+
+
+class Solved(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One target solved; K arms, p shared effects, q effects of an arm.
+
+    Attributes:
+        shared: Mean of ψ, (p,).
+        root: R with R Rᵀ = P⁻¹, the covariance of ψ, (p, p).
+        arms: Mean of φ_a, (K, q).
+        gain: B_a D_a⁻¹, (K, p, q).
+        own: D_a⁻¹, covariance of φ_a given ψ, (K, q, q).
+        weight: Σ w of an arm, (K,).
+        arm_sd: Of the intercepts, as learnt.
+        noise_sd: Of one outcome around what the model says, as learnt.
+    """
+
+    shared: Floats
+    root: Floats
+    arms: Floats
+    gain: Floats
+    own: Floats
+    weight: Floats
+    arm_sd: float
+    noise_sd: float
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """
+    What is believed of K arms on one task, for the 3 targets.
+
+    Attributes:
+        mean: (3, K).
+        sd: Of the mean, not of one outcome, (3, K).
+        success_cov: Covariance of the arms' success, (K, K).
+        n: Effective number of outcomes, (3, K).
+    """
+
+    mean: Floats
+    sd: Floats
+    success_cov: Floats
+    n: Floats
+
+
+class _Reduced(msgspec.Struct, frozen=True):
+    """The system after the arms are eliminated: P and r of ψ; per arm D⁻¹, B D⁻¹ and D⁻¹h."""
+
+    P: Floats
+    r: Floats
+    own: Floats
+    gain: Floats
+    arms: Floats
+
+
+def solve(moments: Floats, attributes: Floats, prior: Prior) -> Solved:
+    """
+    The posterior of one target.
+
+    Args:
+        moments: Σ w z zᵀ with z = (x, y) per arm, (K, DIM + 1, DIM + 1).
+        attributes: z_a, (K, ATTRIBUTES).
+        prior: Of this target.
+    """
+    S, sy, syy = moments[:, :DIM, :DIM], moments[:, :DIM, DIM], moments[:, DIM, DIM]
+    weight = S[:, 0, 0]
+    tau = 1.0 / _spread(weight, sy[:, 0], syy, prior) ** 2
+    system = _reduce(tau * S, tau * sy, attributes, prior)
+    arm_sd = _learnt_scale(system, prior)
+    system = _rescaled(system, arm_sd**-2.0 - prior.arm_sd[0] ** -2.0)
+    root = np.linalg.inv(np.linalg.cholesky((system.P + system.P.T) / 2.0)).T
+    shared = root @ (root.T @ system.r)
+    arms = system.arms - shared @ system.gain
+    noise_sd = _residual(S, sy, syy, _coefficients(shared, arms, attributes), prior)
+    return Solved(
+        shared=shared,
+        root=root,
+        arms=arms,
+        gain=system.gain,
+        own=system.own,
+        weight=weight,
+        arm_sd=arm_sd,
+        noise_sd=noise_sd,
+    )
+
+
+def _reduce(S: Floats, sy: Floats, attributes: Floats, prior: Prior) -> _Reduced:
+    """Eliminates the arms. `S`, (K, DIM, DIM), and `sy`, (K, DIM), are in units of the noise (times τ)."""
+    q = len(prior.arm_sd)
+    own = np.linalg.inv(S[:, :q, :q] + np.diag(prior.arm_sd**-2.0)).astype(np.float64, copy=False)
+    B = np.concatenate([S[:, :, :q], attributes[:, :, None] * S[:, :1, :q]], axis=1)
+    gain = B @ own
+    h = sy[:, :q]
+
+    P = np.diag(prior.sd**-2.0)
+    P[:DIM, :DIM] += S.sum(axis=0)
+    P[:DIM, DIM:] += S[:, :, 0].T @ attributes
+    P[DIM:, :DIM] = P[:DIM, DIM:].T
+    P[DIM:, DIM:] += (attributes.T * S[:, 0, 0]) @ attributes
+    r = prior.mean * prior.sd**-2.0
+    r[:DIM] += sy.sum(axis=0)
+    r[DIM:] += sy[:, 0] @ attributes
+    P -= np.tensordot(gain, B, axes=((0, 2), (0, 2)))
+    r -= np.tensordot(gain, h, axes=((0, 2), (0, 1)))
+    return _Reduced(P, r, own, gain, (own @ h[:, :, None])[:, :, 0])
+
+
+class Posterior:
+    """
+    The three targets solved for a list of arms, ready to predict.
+
+    Args:
+        arms: Their ids; rows of the arrays are in this order.
+        moments: (K, 3, DIM + 1, DIM + 1).
+        attributes: (K, ATTRIBUTES).
+        priors: Of the three targets.
+
+    Attributes:
+        rows: Row of each arm.
+        untried: The row that stands for any other: an arm with no outcomes.
+        noise_sd: Of one outcome, per target, (3,).
+        arm_sd: Of the arms' intercepts, per target, (3,).
+        typical: Features of the average task, (DIM,).
+    """
+
+    def __init__(self, arms: list[str], moments: Floats, attributes: Floats, priors: tuple[Prior, ...]) -> None:
+        self.rows = {arm: row for row, arm in enumerate(arms)}
+        self.untried = len(arms)
+        moments = np.concatenate([moments, np.zeros((1, *moments.shape[1:]))])
+        attributes = np.concatenate([attributes, np.zeros((1, ATTRIBUTES))])
+        success, wall_time, cost = (solve(moments[:, t], attributes, prior) for t, prior in enumerate(priors))
+        self.noise_sd = np.array([success.noise_sd, wall_time.noise_sd, cost.noise_sd])
+        self.arm_sd = np.array([success.arm_sd, wall_time.arm_sd, cost.arm_sd])
+        self.typical = _typical(moments)
+        self._weight = np.stack([success.weight, wall_time.weight, cost.weight])
+        self._success = _Alike([success])
+        self._scales = _Alike([wall_time, cost])
+
+    def predict(self, x: Floats, rows: Ints, attributes: Floats) -> Predicted:
+        """What is believed at features `x`, (DIM,), of the arms at `rows`, (K,), with `attributes`, (K, ATTRIBUTES)."""
+        arms = len(rows)
+        u = np.empty((arms, SHARED))
+        u[:, :DIM] = x
+        u[:, DIM:] = attributes
+        success, through, own = self._success.predict(x, u, rows)
+        success_cov = through[0] @ through[0].T
+        success_cov.flat[:: arms + 1] += own[0]
+        scales, through, own = self._scales.predict(x, u, rows)
+        variance = np.concatenate([success_cov.diagonal()[None], np.einsum("tkp,tkp->tk", through, through) + own])
+        return Predicted(np.concatenate([success, scales]), np.sqrt(variance), success_cov, self._weight[:, rows])
+
+
+class _Alike:
+    """Targets whose arms have the same number of effects, in one set of arrays: they are predicted together."""
+
+    def __init__(self, targets: list[Solved]) -> None:
+        self._shared = np.stack([one.shared for one in targets])
+        self._root = np.stack([one.root for one in targets])
+        self._arms = np.stack([one.arms for one in targets])
+        self._gain = np.stack([one.gain for one in targets])
+        self._own = np.stack([one.own for one in targets])
+
+    def predict(self, x: Floats, u: Floats, rows: Ints) -> tuple[Floats, Floats, Floats]:
+        """
+        For each of T targets the mean of K arms, (T, K), with H, (T, K, p), and d, (T, K): covariance H Hᵀ + diag(d).
+
+        f_a = (u_a - G_a v)·ψ + v·D_a⁻¹h_a + noise of D_a⁻¹, u_a = (x, z_a): two arms covary through ψ alone.
+        """
+        v = x[: self._arms.shape[2]]
+        mean = self._shared @ u.T + self._arms[:, rows] @ v
+        through = (u - self._gain[:, rows] @ v) @ self._root
+        return mean, through, (self._own[:, rows] @ v) @ v
+
+
+def _typical(moments: Floats) -> Floats:
+    """The features of the average task over all outcomes, (DIM,); the bias alone where there is none."""
+    total: Floats = moments[:, :, 0, :DIM].sum(axis=(0, 1))
+    mean: Floats = total / total[0] if total[0] > 0.0 else np.eye(1, DIM)[0]
+    return mean
+
+
+def _spread(weight: Floats, sy: Floats, syy: Floats, prior: Prior) -> float:
+    """The sd of outcomes around their own arm's mean. What the context explains is in it: it errs to the wide side."""
+    seen = weight > 0.0
+    within = float(np.sum(syy[seen] - sy[seen] ** 2 / weight[seen]))
+    freedom = float(np.sum(np.maximum(weight - 1.0, 0.0)))
+    n = NOISE_PRIOR_OUTCOMES
+    return float(np.sqrt((n * prior.noise_sd**2 + max(within, 0.0)) / (n + freedom)))
+
+
+def _residual(S: Floats, sy: Floats, syy: Floats, m: Floats, prior: Prior) -> float:
+    """The sd of outcomes around what the model says, from Σ w (y - m·x)² = Σ wyy - 2 m·Σ wxy + mᵀ Σ wxxᵀ m."""
+    squares = float(np.sum(syy) - 2.0 * np.sum(m * sy) + np.sum(m * (S @ m[:, :, None])[:, :, 0]))
+    n = NOISE_PRIOR_OUTCOMES
+    return float(np.sqrt((n * prior.noise_sd**2 + max(squares, 0.0)) / (n + float(np.sum(S[:, 0, 0])))))
+
+
+def _coefficients(shared: Floats, arms: Floats, attributes: Floats) -> Floats:
+    """What multiplies x in the prediction of each arm, (K, DIM)."""
+    m = np.tile(shared[:DIM], (len(arms), 1))
+    m[:, : arms.shape[1]] += arms
+    m[:, 0] += attributes @ shared[DIM:]
+    return m
+
+
+def _rescaled(system: _Reduced, delta: float) -> _Reduced:
+    """
+    The system after `delta` is added to the prior precision of every arm's intercept, without solving anew.
+
+    Sherman-Morrison: (D + δ e eᵀ)⁻¹ = D⁻¹ - k d dᵀ with d = D⁻¹e and k = δ / (1 + δ d₀).
+    """
+    d = system.own[:, :, 0]
+    f = system.gain[:, :, 0]
+    k = delta / (1.0 + delta * d[:, 0])
+    kc = k * system.arms[:, 0]
+    return _Reduced(
+        P=system.P + (f.T * k) @ f,
+        r=system.r + kc @ f,
+        own=system.own - k[:, None, None] * d[:, :, None] * d[:, None, :],
+        gain=system.gain - k[:, None, None] * f[:, :, None] * d[:, None, :],
+        arms=system.arms - kc[:, None] * d,
+    )
+
+
+def _learnt_scale(system: _Reduced, prior: Prior) -> float:
+    """
+    The sd of the arms' intercepts: the geometric mean of the candidates, weighted by what the data say of each.
+
+    log p(y | s) = ½ (Σ_a log|Λ_a| - log|D_a|) - ½ log|P| + ½ (Σ_a h_aᵀ D_a⁻¹ h_a + rᵀ P⁻¹ r) + what has no s in it,
+    where D_a and P differ from those at the prior's own scale by one rank (see `_rescaled`).
+    """
+    if len(prior.scales) == 1:
+        return float(prior.arm_sd[0] * prior.scales[0][0])
+    factors, chances = (np.array(column) for column in zip(*prior.scales, strict=True))
+    sds = prior.arm_sd[0] * factors
+    delta = sds[:, None] ** -2.0 - prior.arm_sd[0] ** -2.0
+    d0, c0, f = system.own[:, 0, 0], system.arms[:, 0], system.gain[:, :, 0]
+    k = delta / (1.0 + delta * d0)
+    P = system.P + (f.T * k[:, None, :]) @ f
+    r = system.r + (k * c0) @ f
+    diagonal, half = _factored(P, r)
+    log_p = np.log(chances) - len(d0) * np.log(sds)
+    log_p -= 0.5 * np.log1p(delta * d0).sum(axis=1)
+    log_p -= np.log(diagonal).sum(axis=1)
+    log_p += 0.5 * (np.sum(half * half, axis=1) - np.sum(k * c0**2, axis=1))
+    p = np.exp(log_p - log_p.max())
+    return float(np.exp(np.sum(p * np.log(sds)) / np.sum(p)))
+
+
+def _factored(P: Floats, r: Floats) -> tuple[Floats, Floats]:
+    """
+    The diagonal of L and L⁻¹r, each (S, p), where P = L Lᵀ, for S systems at once.
+
+    numpy has no triangular solve; but L⁻¹r is the last row of the factor of P bordered by r, whatever the corner is.
+    """
+    p = P.shape[1]
+    bordered = np.empty((len(P), p + 1, p + 1))
+    bordered[:, :p, :p] = P
+    bordered[:, p, :p] = bordered[:, :p, p] = r
+    bordered[:, p, p] = 1e12
+    factor = np.linalg.cholesky(bordered)
+    return np.diagonal(factor, axis1=1, axis2=2)[:, :p], factor[:, p, :p]

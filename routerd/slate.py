@@ -1,0 +1,186 @@
+"""
+Which arms a request lets us choose from, and what takes out the others.
+
+An arm is known by many spellings; the `Directory` remembers what the catalogue says of each. A `Slate` is the list of
+arms of one request, in the client's own spelling, the pool already applied.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from routerd.errors import InvalidParams, OutsidePool
+from routerd.events import LOCAL, Dispatch, Recommend, arm_dispatch, arm_id
+from routerd.prior import AttributesLike, Floats, Scaling, design, scaling
+
+ARMS_MAX: Final = 32
+"""So many are considered where the client names none: the most used first."""
+CACHED_MAX: Final = 4096
+SCALED_BY_MAX: Final = 1024
+
+
+class CatalogLike(Protocol):
+    """What the engine asks of the catalogue of models."""
+
+    def canonical(self, dispatch: Dispatch) -> Dispatch:
+        """The one spelling of a dispatch; two spellings of one arm give the same."""
+
+    def attributes(self, dispatch: Dispatch) -> AttributesLike:
+        """What is known of it before any outcome."""
+
+    def in_pool(self, dispatch: Dispatch) -> bool:
+        """Whether it may be recommended."""
+
+    def pool_dispatches(self) -> list[Dispatch]:
+        """The dispatches that the operator has named."""
+
+    def tier(self, dispatch: Dispatch) -> str | None:
+        """Its tier: frontier, advanced, mid or light, if known."""
+
+    def tiers(self, dispatch: Dispatch) -> frozenset[str]:
+        """All names of its tier, those of the user's own included."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the catalogue says of an arm; `design` is its row of attributes (see `prior`)."""
+
+    arm: str
+    dispatch: Dispatch
+    in_pool: bool
+    design: Floats
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One arm of a slate; `removed_by` names what took it out of the choice."""
+
+    known: Known
+    dispatch: Dispatch
+    removed_by: str | None = None
+
+
+class Slate(msgspec.Struct, frozen=True):
+    """The arms of one request; `incumbent` and `pinned` are rows, `fallback` says why the row `pinned` was taken."""
+
+    options: list[Option]
+    incumbent: int | None = None
+    pinned: int | None = None
+    fallback: str | None = None
+
+
+class Directory:
+    """Arms by every spelling, remembered."""
+
+    def __init__(self, catalog: CatalogLike) -> None:
+        self.catalog = catalog
+        self.pool = catalog.pool_dispatches()
+        self.scaling: Scaling = scaling(catalog.attributes(dispatch) for dispatch in self.pool[:SCALED_BY_MAX])
+        self._known: dict[Dispatch, Known] = {}
+
+    def known(self, dispatch: Dispatch) -> Known:
+        """What the catalogue says of a dispatch."""
+        found = self._known.get(dispatch)
+        if found is None:
+            if len(self._known) >= CACHED_MAX:
+                self._known.clear()
+            canonical = self.catalog.canonical(dispatch)
+            row = design(self.catalog.attributes(canonical), self.scaling)
+            found = Known(arm_id(canonical), canonical, self.catalog.in_pool(canonical), row)
+            self._known[dispatch] = found
+        return found
+
+    def option(self, named: Dispatch | str, path: str) -> Option:
+        """
+        The option that a client names by a dispatch or an arm id.
+
+        Raises:
+            InvalidParams: It is no arm id; `path` says where it stands.
+        """
+        if isinstance(named, str):
+            try:
+                named = arm_dispatch(named)
+            except ValueError as error:
+                raise InvalidParams(f"{path}: {error}", {"path": path, "reason": str(error)}) from None
+        return Option(self.known(named), named)
+
+
+def lay_out(
+    request: Recommend, directory: Directory, used: Sequence[str], default: Dispatch, *, fallback: bool
+) -> Slate:
+    """
+    The slate of a request.
+
+    Args:
+        request: What is asked.
+        directory: Of the catalogue in force.
+        used: Ids of arms with outcomes, the most used first; offered with the pool where no candidates are named.
+        default: What a delegation runs on when nobody says otherwise.
+        fallback: What is outside the pool gives way to the default, instead of being refused.
+
+    Raises:
+        InvalidParams: A candidate or the incumbent is no arm id, or the list of candidates is empty.
+        OutsidePool: The pin or every candidate is outside the pool, and `fallback` is not set.
+    """
+    incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent")
+    options = _candidates(request, directory, used)
+    outside = None
+    pin = None
+    if request.pinned is not None:
+        pin = directory.option(request.pinned, "pinned")
+        outside = None if pin.known.in_pool else f"the pinned {pin.known.arm} is outside the pool"
+    elif not any(option.known.in_pool for option in options):
+        outside = "every candidate is outside the pool"
+    if outside is not None:
+        if not fallback:
+            arms = [pin.known.arm] if pin is not None else [option.known.arm for option in options]
+            raise OutsidePool(f"{outside}; pool.models says what is inside", {"arms": arms})
+        pin = _default(directory, default, incumbent)
+        outside = f"{outside}; {pin.known.arm} is the default"
+    rows = [msgspec.structs.replace(option, removed_by=None if option.known.in_pool else "pool") for option in options]
+    return Slate(
+        options=rows,
+        incumbent=None if incumbent is None else _row(rows, incumbent, "candidates"),
+        pinned=None if pin is None else _row(rows, pin, None),
+        fallback=outside,
+    )
+
+
+def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -> list[Option]:
+    """The distinct arms that may be meant, in the order given."""
+    if request.candidates is None:
+        named = [*(arm_dispatch(arm) for arm in used), LOCAL, *directory.pool]
+        options = {
+            known.arm: Option(known, dispatch) for dispatch in named if (known := directory.known(dispatch)).in_pool
+        }
+        return list(options.values())[:ARMS_MAX]
+    if not request.candidates:
+        raise InvalidParams("candidates: none are named", {"path": "candidates", "reason": "none are named"})
+    distinct: dict[str, Option] = {}
+    for i, candidate in enumerate(request.candidates):
+        option = directory.option(candidate, f"candidates.{i}")
+        distinct.setdefault(option.known.arm, option)
+    return list(distinct.values())
+
+
+def _default(directory: Directory, default: Dispatch, incumbent: Option | None) -> Option:
+    """What is used when a choice is refused: the configured default, else the incumbent, else the agent itself."""
+    options = [
+        Option(directory.known(default), default),
+        *([incumbent] if incumbent else []),
+        option_of_local(directory),
+    ]
+    return next((option for option in options if option.known.in_pool), options[-1])
+
+
+def option_of_local(directory: Directory) -> Option:
+    """The agent itself."""
+    return Option(directory.known(LOCAL), LOCAL)
+
+
+def _row(options: list[Option], wanted: Option, added_as: str | None) -> int:
+    """The row of an arm; it is added at the end if it is not among them, out of the choice unless it is a pin."""
+    for row, option in enumerate(options):
+        if option.known.arm == wanted.known.arm:
+            return row
+    options.append(msgspec.structs.replace(wanted, removed_by=added_as))
+    return len(options) - 1

@@ -1,0 +1,117 @@
+"""One suite for every policy, and what is particular to each."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routerd.config import PolicyConfig
+from routerd.policies import POLICIES, Belief, Points, PolicyLike, best_shares
+from routerd.policies.base import POINTS
+
+Floats = npt.NDArray[np.float64]
+
+BELIEFS = st.integers(1, 40).flatmap(
+    lambda arms: st.tuples(
+        st.lists(st.floats(-100, 100), min_size=arms, max_size=arms),
+        st.lists(st.floats(1e-6, 100), min_size=arms, max_size=arms),
+        st.lists(st.booleans(), min_size=arms, max_size=arms),
+    )
+)
+
+
+def belief(utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0) -> Belief:
+    points = Points(np.random.default_rng(seed)).of(len(utility))
+    safe = np.array(harmless or [True] * len(utility))
+    safe[int(np.argmax(utility))] = True  # the reference is always harmless to itself
+    return Belief(utility=np.array(utility), deviations=points * np.array(sds), harmless=safe)
+
+
+def policy(name: str, **more: float) -> PolicyLike:
+    return POLICIES[name](PolicyConfig(**more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_is_listed_under_its_name(name: str) -> None:
+    assert policy(name).name == name
+    assert policy(name).version
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@given(made=BELIEFS)
+def test_propensities_are_a_distribution_and_the_same_for_the_same_belief(
+    name: str, made: tuple[list[float], list[float], list[bool]]
+) -> None:
+    one = policy(name)
+    p = one.propensities(belief(*made))
+    assert p.shape == (len(made[0]),)
+    assert (p >= 0.0).all()
+    assert p.sum() == pytest.approx(1.0)
+    assert np.array_equal(p, one.propensities(belief(*made)))
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES.keys() - {"off"}))
+def test_a_policy_that_learns_prefers_what_is_plainly_better(name: str) -> None:
+    p = policy(name).propensities(belief([0.0, 5.0, 0.0], [0.1, 0.1, 0.1]))
+    assert int(p.argmax()) == 1
+    assert p[1] > 0.85
+
+
+def test_off_takes_the_incumbent_else_the_first() -> None:
+    plain = belief([0.0, 5.0, 1.0], [1.0, 1.0, 1.0])
+    assert policy("off").propensities(plain).tolist() == [1.0, 0.0, 0.0]
+    held = Belief(utility=plain.utility, deviations=plain.deviations, harmless=plain.harmless, incumbent=2)
+    assert policy("off").propensities(held).tolist() == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 2.0])
+def test_thompson_shares_of_two_arms_are_the_chances_of_being_best(gap: float) -> None:
+    """
+    P(arm 1 best) = Φ(gap / √2) for two independent arms of sd 1; the frequency over 512 points has a standard error of
+    at most √(.25 / 512) = .022, and 4 of them are allowed.
+    """
+    one = policy("thompson_sampling", exploration=1.0, explore_floor=0.0)
+    exact = 0.5 * math.erfc(-gap / 2.0)
+    assert one.propensities(belief([0.0, gap], [1.0, 1.0]))[1] == pytest.approx(exact, abs=0.089)
+
+
+def test_exploration_narrows_what_thompson_tries() -> None:
+    doubt = belief([0.0, 1.0], [1.0, 1.0])
+    tries = [policy("thompson_sampling", exploration=e, explore_floor=0.0).propensities(doubt)[0] for e in (0, 0.3, 1)]
+    assert tries[0] == 0.0
+    assert tries[0] < tries[1] < tries[2]
+
+
+@pytest.mark.parametrize("name", ["thompson_sampling", "ucb"])
+def test_the_floor_reaches_harmless_arms_only(name: str) -> None:
+    sure = belief([0.0, 9.0, 8.0], [0.01, 0.01, 0.01], harmless=[False, True, True])
+    p = policy(name, explore_floor=0.1).propensities(sure)
+    assert p.tolist() == pytest.approx([0.0, 0.95, 0.05])
+
+
+def test_ucb_takes_what_may_still_be_best() -> None:
+    doubt = belief([1.0, 0.9], [0.01, 1.0])
+    assert policy("ucb", exploration=1.0, explore_floor=0.0).propensities(doubt).tolist() == [0.0, 1.0]
+    assert policy("ucb", exploration=0.0, explore_floor=0.0).propensities(doubt).tolist() == [1.0, 0.0]
+
+
+def test_epsilon_greedy_spreads_epsilon_over_all() -> None:
+    p = policy("epsilon_greedy", epsilon=0.3).propensities(belief([0.0, 1.0, 0.5], [1.0, 1.0, 1.0]))
+    assert p.tolist() == pytest.approx([0.1, 0.8, 0.1])
+
+
+def test_points_are_symmetric_and_stay_when_more_arms_come() -> None:
+    points = Points(np.random.default_rng(3))
+    few = points.of(4)
+    many = points.of(9)
+    assert many.shape == (POINTS, 9)
+    assert np.array_equal(many[:, :4], few)
+    assert few.sum(axis=0) == pytest.approx(np.zeros(4))
+
+
+def test_best_shares_of_a_certain_belief_is_the_best() -> None:
+    deviations = Points(np.random.default_rng(0)).of(3)
+    assert best_shares(np.array([0.0, 1.0, 0.0]), deviations, 0.0).tolist() == [0.0, 1.0, 0.0]
