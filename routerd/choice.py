@@ -14,12 +14,11 @@ import numpy as np
 from routerd.config import Config
 from routerd.errors import NoArmLeft
 from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
-from routerd.evidence import COST_UNIT_USD, WALL_TIME_UNIT_MS
 from routerd.features import Floats
 from routerd.gate import judge
 from routerd.policies import Belief, Points, PolicyLike, best_shares, certain
-from routerd.posterior import Ints, Posterior, Predicted
-from routerd.reward import Worth, scale_estimates, success_estimates, utility
+from routerd.posterior import Posterior, Predicted
+from routerd.reward import Worth, estimates, natural, utility
 from routerd.slate import CatalogLike, Slate
 
 COV_FLOOR: Final = 1e-9
@@ -47,21 +46,12 @@ def view(posterior: Posterior, x: Floats, slate: Slate, prices: Worth) -> View:
     """What is expected of each arm at features `x`, (DIM,)."""
     rows = np.array([posterior.rows.get(option.known.arm, posterior.untried) for option in slate.options])
     predicted = posterior.predict(x, rows, np.array([option.known.design for option in slate.options]))
-    mean, noise_sd = predicted.mean, posterior.noise_sd
+    shown = natural(predicted, posterior.noise_sd)
     return View(
         predicted,
-        expected(predicted, noise_sd),
-        utility(prices, mean[0], mean[1], mean[2], noise_sd),
+        estimates(shown, predicted.n),
+        utility(prices, predicted, shown, posterior.noise_sd),
     )
-
-
-def expected(predicted: Predicted, noise_sd: Floats) -> list[Expected]:
-    """The estimates of each arm."""
-    mean, sd, n = predicted.mean, predicted.sd, predicted.n
-    success = success_estimates(mean[0], sd[0], n[0])
-    wall_time = scale_estimates(mean[1], sd[1], noise_sd[1], WALL_TIME_UNIT_MS, n[1])
-    cost = scale_estimates(mean[2], sd[2], noise_sd[2], COST_UNIT_USD, n[2])
-    return [Expected(*three) for three in zip(success, wall_time, cost, strict=True)]
 
 
 def removals(
@@ -108,22 +98,20 @@ def draw(
     if slate.pinned is not None:
         alone = certain(slate.pinned, arms)
         return Pick(slate.pinned, alone, np.zeros(arms), "pinned" if slate.fallback is None else "fallback")
-    free = np.array([row for row, why in enumerate(removed) if why is None], dtype=np.intp)
-    if not len(free):
+    free = [row for row, why in enumerate(removed) if why is None]
+    if not free:
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
     value = seen.utility[free]
-    cov = prices.success_usd**2 * seen.predicted.success_cov[np.ix_(free, free)]
+    cov = prices.success_usd**2 * seen.predicted.success_cov[free][:, free]
     cov.flat[:: len(free) + 1] += COV_FLOOR
-    deviations = points.of(len(free)) @ np.linalg.cholesky(cov).T
-    best = int(np.argmax(value))
+    deviations = np.linalg.cholesky(cov) @ points.of(len(free))
+    best = int(value.argmax())
     if policy.learns and not explore:
         p = certain(best, len(free))
     else:
         p = policy.propensities(_belief(seen, slate, free, deviations, config.gate.delta))
-    chosen = (
-        int(np.searchsorted(np.cumsum(p), rng.random() * p.sum(), side="right")) if p.max() < 1.0 else int(p.argmax())
-    )
+    chosen = _drawn(p.tolist(), rng)
     propensities, p_best = np.zeros(arms), np.zeros(arms)
     propensities[free] = p
     p_best[free] = best_shares(value, deviations, 1.0)
@@ -131,11 +119,21 @@ def draw(
     return Pick(int(free[chosen]), propensities, p_best, basis if policy.learns else "off")
 
 
-def _belief(seen: View, slate: Slate, free: Ints, deviations: Floats, delta: float) -> Belief:
+def _drawn(p: list[float], rng: np.random.Generator) -> int:
+    """A row by its probability."""
+    left = float(rng.random()) * sum(p)
+    for row, share in enumerate(p):
+        left -= share
+        if left < 0.0:
+            return row
+    return max(range(len(p)), key=p.__getitem__)
+
+
+def _belief(seen: View, slate: Slate, free: list[int], deviations: Floats, delta: float) -> Belief:
     """The policy's view of the free arms. Harmless are those not expected to succeed less than the reference, by δ."""
     value, success = seen.utility[free], seen.predicted.mean[0, free]
     incumbent = next((i for i, row in enumerate(free) if row == slate.incumbent), None)
-    reference = int(np.argmax(value)) if incumbent is None else incumbent
+    reference = int(value.argmax()) if incumbent is None else incumbent
     harmless = success >= success[reference] - delta
     return Belief(utility=value, deviations=deviations, harmless=harmless, incumbent=incumbent)
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from routerd.choice import decision, draw, expected, removals, view
+from routerd.choice import decision, draw, removals, view
 from routerd.config import Config
 from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, arm_dispatch, ref_keys
 from routerd.evidence import EMPTY, Evidence
@@ -24,13 +24,13 @@ from routerd.features import Floats, extract, tier_of_parent, vector, with_kind
 from routerd.policies import POLICIES, Points
 from routerd.posterior import Posterior
 from routerd.prior import ATTRIBUTES, PRIORS
-from routerd.reward import Worth, worth
+from routerd.reward import Worth, estimates, natural, worth
 from routerd.slate import CatalogLike, Directory, lay_out
 
 __all__ = ["ArmView", "CatalogLike", "Engine"]
 
 DAY_S: Final = 86_400.0
-SCOPES_SOLVED_MAX: Final = 32
+SCOPES_SOLVED_MAX: Final = 8
 STICKY_MAX: Final = 512
 
 
@@ -57,9 +57,19 @@ class ArmView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Solved(msgspec.Struct, frozen=True):
-    """Belief in one scope, and of which outcomes and which span of time it is; `used` are arms, most used first."""
+    """
+    Belief in one scope.
+
+    Attributes:
+        posterior: As solved.
+        moments: What it was solved from, rows as in `posterior.rows`.
+        used: The arms, most used first.
+        revision: How many changes of outcomes it knows of.
+        span: In which span of time it was solved.
+    """
 
     posterior: Posterior
+    moments: Floats
     used: list[str]
     revision: int
     span: int
@@ -80,6 +90,7 @@ class Engine:
         self._points = Points(rng)
         self._evidence = Evidence(config.learning.span_days * DAY_S)
         self._revision = 0
+        self._changed: dict[str, int] = {}
         self.reconfigure(config, catalog)
 
     def reconfigure(self, config: Config, catalog: CatalogLike) -> None:
@@ -112,6 +123,7 @@ class Engine:
         arms = [self._directory.known(contribution.dispatch).arm for contribution, _ in changes]
         self._evidence.fold(list(zip(arms, *zip(*changes, strict=True), strict=True)) if changes else [])
         self._revision += 1
+        self._changed.update(dict.fromkeys(arms, self._revision))
 
     def refresh(self, now: float) -> bool:
         """
@@ -137,13 +149,17 @@ class Engine:
 
     def _solve(self, scope: str, now: float) -> _Solved:
         arms = sorted(self._evidence.arms(Evidence.everywhere))
+        span, before = self._evidence.span(now), self._solved.get(scope)
         moments = np.empty((len(arms), *EMPTY.shape))
         attributes = np.empty((len(arms), ATTRIBUTES))
         for row, arm in enumerate(arms):
-            moments[row] = self._moments(scope, arm, now)
             attributes[row] = self._directory.known(arm_dispatch(arm)).design
+            if before is not None and before.span == span and self._changed[arm] <= before.revision:
+                moments[row] = before.moments[before.posterior.rows[arm]]
+            else:
+                moments[row] = self._moments(scope, arm, now)
         used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
-        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), used, self._revision, self._evidence.span(now))
+        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), moments, used, self._revision, span)
         self._solved[scope] = solved
         while len(self._solved) > SCOPES_SOLVED_MAX:
             self._solved.popitem(last=False)
@@ -258,8 +274,8 @@ class Engine:
         rows = np.array([solved.posterior.rows.get(arm, solved.posterior.untried) for arm in known])
         before = self._untaught.predict(x, np.zeros(len(known), dtype=np.intp), designs)
         after = solved.posterior.predict(x, rows, designs)
-        priors = expected(before, self._untaught.noise_sd)
-        posteriors = expected(after, solved.posterior.noise_sd)
+        priors = estimates(natural(before, self._untaught.noise_sd), before.n)
+        posteriors = estimates(natural(after, solved.posterior.noise_sd), after.n)
         return [
             ArmView(
                 arm=one.arm,
@@ -303,6 +319,7 @@ class Engine:
         """
         self._evidence = Evidence.unpack(data, self._evidence.span_s)
         self._revision += 1
+        self._changed = dict.fromkeys(self._evidence.arms(Evidence.everywhere), self._revision)
         self._solved.clear()
         self._sticky.clear()
 

@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from routerd.config import ObjectiveConfig
-from routerd.events import Estimate, Objective
+from routerd.events import Estimate, Expected, Objective
 from routerd.evidence import COST_UNIT_USD, WALL_TIME_UNIT_MS
+from routerd.posterior import Predicted
 
 Floats = npt.NDArray[np.float64]
 
 LN10: Final = math.log(10.0)
 MS_PER_HOUR: Final = 3_600_000.0
+LOG_UNITS: Final[Floats] = np.log([[WALL_TIME_UNIT_MS], [COST_UNIT_USD]])
 Z90: Final = 1.6448536269514722
 """Of a normal distribution, 90 % lie within so many standard deviations."""
 
@@ -55,63 +57,76 @@ def worth(config: ObjectiveConfig, objective: Objective | None) -> Worth:
     )
 
 
-def utility(prices: Worth, success: Floats, wall_time: Floats, cost: Floats, noise_sd: Floats) -> Floats:
+class Natural(msgspec.Struct, frozen=True):
     """
-    Expected utility of each arm in US dollars, shape (K,).
+    Expected values on their natural scales, for the 3 targets and K arms: probability, milliseconds, US dollars.
+
+    Attributes:
+        mean: (3, K).
+        low: Where their 90 % credible intervals begin. The interval is that of the expected value, not of one outcome.
+        high: Where they end.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def natural(predicted: Predicted, noise_sd: Floats) -> Natural:
+    """
+    What is believed, on natural scales.
 
     Args:
-        prices: What things are worth.
-        success: Expected success, (K,).
-        wall_time: Mean of log10 wall time in the unit of `evidence`, (K,).
-        cost: Mean of log10 cost, likewise.
+        predicted: Success, and log10 of time and cost.
         noise_sd: Of one outcome, for the three targets, (3,).
 
-    An arm is not charged for what we do not know of it: the noise of outcomes widens an expectation, doubt about
-    their mean does not. Otherwise whatever is new would look dear and never be tried.
+    The mean of a log-normal is above its median, by the noise of outcomes; doubt about the mean itself widens the
+    interval alone. Otherwise whatever is new would look dear and never be tried.
     """
-    total = prices.success_usd * success
-    if prices.hour_usd > 0.0:
-        unit = WALL_TIME_UNIT_MS / MS_PER_HOUR
-        total = total - prices.hour_usd * expectation(wall_time, noise_sd[1], unit, prices.hours_max)
-    if prices.money > 0.0:
-        total = total - prices.money * expectation(cost, noise_sd[2], COST_UNIT_USD, prices.cost_usd_max)
+    scale = LN10 * noise_sd[1:, None]
+    centre = predicted.mean.copy()
+    spread = Z90 * predicted.sd
+    centre[1:] = LN10 * centre[1:] + (LOG_UNITS + scale * scale / 2.0)
+    spread[1:] *= LN10
+    rows = np.array([centre, centre - spread, centre + spread])
+    np.exp(rows[:, 1:], out=rows[:, 1:])
+    return Natural(rows[0], *rows[1:, :, :])
+
+
+def estimates(shown: Natural, n: Floats) -> list[Expected]:
+    """The same as values, one for each arm; a probability is shown within [0, 1]. `n` is (3, K)."""
+    rows = np.array([shown.mean, shown.low, shown.high, n])
+    np.clip(rows[:3, 0], 0.0, 1.0, out=rows[:3, 0])
+    return [
+        Expected(Estimate(*success), Estimate(*wall_time), Estimate(*cost))
+        for success, wall_time, cost in rows.transpose(2, 1, 0).tolist()
+    ]
+
+
+def utility(prices: Worth, predicted: Predicted, shown: Natural, noise_sd: Floats) -> Floats:
+    """Expected utility of each arm in US dollars, (K,)."""
+    hours, cost_usd = shown.mean[1] / MS_PER_HOUR, shown.mean[2]
+    if prices.hours_max is not None:
+        hours = capped(predicted.mean[1], noise_sd[1], WALL_TIME_UNIT_MS / MS_PER_HOUR, prices.hours_max)
+    if prices.cost_usd_max is not None:
+        cost_usd = capped(predicted.mean[2], noise_sd[2], COST_UNIT_USD, prices.cost_usd_max)
+    total: Floats = prices.success_usd * shown.mean[0] - prices.hour_usd * hours - prices.money * cost_usd
     return total
 
 
-def expectation(mean: Floats, sd: float, unit: float, most: float | None = None) -> Floats:
+def capped(mean: Floats, sd: float, unit: float, most: float) -> Floats:
     """
     E[min(v, most)] where log10(v / unit) is normal with `mean`, (K,), and `sd`.
 
-    For ln v ~ N(m, s²): E[min(v, c)] = exp(m + s²/2) Φ((ln c - m - s²) / s) + c (1 - Φ((ln c - m) / s)), the formula of
-    a capped log-normal loss (Klugman, Panjer and Willmot, Loss Models, appendix A.5.1.1).
+    For ln v ~ N(m, s²): E[min(v, c)] = exp(m + s²/2) Φ((ln c - m - s²) / s) + c (1 - Φ((ln c - m) / s)), the limited
+    expected value of a log-normal (Klugman, Panjer and Willmot, Loss Models, appendix A).
     """
-    m, s = mean * LN10 + math.log(unit), sd * LN10
-    whole: Floats = np.exp(m + s * s / 2.0)
-    if most is None:
-        return whole
-    at = math.log(most)
-    below: Floats = np.array([normal_cdf((at - value - s * s) / s) for value in m])
-    above: Floats = np.array([1.0 - normal_cdf((at - value) / s) for value in m])
-    return whole * below + most * above
-
-
-def success_estimates(mean: Floats, sd: Floats, n: Floats) -> list[Estimate]:
-    """Estimates of a probability of success, within [0, 1]."""
-    rows = np.stack([mean, mean - Z90 * sd, mean + Z90 * sd]).clip(0.0, 1.0).tolist()
-    return [Estimate(m, low, high, k) for m, low, high, k in zip(*rows, n.tolist(), strict=True)]
-
-
-def scale_estimates(mean: Floats, sd: Floats, noise_sd: float, unit: float, n: Floats) -> list[Estimate]:
-    """
-    Estimates on the natural scale of something log-normal: the expected value and its 90 % credible interval.
-
-    The interval is that of the expected value, not of one outcome; `unit` is the value of 10^0.
-    """
-    s = noise_sd * LN10
-    centre = mean * LN10 + (math.log(unit) + s * s / 2.0)
-    spread = Z90 * LN10 * sd
-    rows = np.exp(np.stack([centre, centre - spread, centre + spread])).tolist()
-    return [Estimate(m, low, high, k) for m, low, high, k in zip(*rows, n.tolist(), strict=True)]
+    s, at = sd * LN10, math.log(most)
+    values = []
+    for m in (mean * LN10 + math.log(unit)).tolist():
+        below = math.exp(m + s * s / 2.0) * normal_cdf((at - m - s * s) / s)
+        values.append(below + most * (1.0 - normal_cdf((at - m) / s)))
+    return np.array(values)
 
 
 def normal_cdf(z: float) -> float:

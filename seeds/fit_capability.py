@@ -14,8 +14,8 @@ gives each ability a standard error.
   at several reasoning efforts, the highest.
 - Priors: C ~ N(0, 1) fixes the scale, D ~ N(0, 2²), log a ~ N(0.3, 0.5²). The estimate is the maximum a posteriori by
   Gauss-Newton steps, its covariance the inverse of the Gauss-Newton Hessian (Laplace), so it holds the uncertainty of
-  the items too. The noise of a figure has one standard deviation for all, estimated from the residuals and their degrees of
-  freedom until it no longer moves.
+  the items too. The noise of a figure has one standard deviation for all, estimated from the residuals and their
+  degrees of freedom until it no longer moves.
 - The link to the published weighted score is a straight line in the logit, by least squares over the models that have
   both.
 - How wrong the weaker paths are is measured: each is asked for the models whose fit is known, as if they had none.
@@ -41,6 +41,10 @@ PACKAGED = SEEDS.parent / "routerd" / "catalog" / "data" / "registry.json"
 OWN_RUNS = {"gpqa", "mmlu", "swe_bench_verified"}
 PRIOR_SD = {"ability": 1.0, "difficulty": 2.0, "log_slope": 0.5}
 PRIOR_LOG_SLOPE = 0.3
+STEPS_MAX = 500
+CONVERGED = 1e-5
+NOISE_MIN = 1e-3
+"""No benchmark is surer than a tenth of a point; it keeps figures without any noise from a division by nothing."""
 DIGITS = 4
 """Of what is written: far finer than any standard error."""
 TOLERANCE = 0.002
@@ -93,10 +97,17 @@ class OneFactor:
 
     @property
     def abilities(self) -> dict[str, Fit]:
-        """Ability and standard error by model."""
+        """
+        Ability and standard error by model, both relative to the mean of all.
+
+        Where that mean lies only the prior tells; it is common to all models, and the link to the score takes it up.
+        """
         n = len(self.models)
-        se = np.sqrt(np.diag(self._covariance))[:n]
-        return {name: Fit(float(self._theta[i]), float(se[i])) for i, name in enumerate(self.models)}
+        ability, covariance = self._theta[:n], self._covariance[:n, :n]
+        common = covariance.mean(axis=0)
+        variance = np.diag(covariance) - 2.0 * common + covariance.mean()
+        se, mean = np.sqrt(variance), ability.mean()
+        return {name: Fit(float(ability[i] - mean), float(se[i])) for i, name in enumerate(self.models)}
 
     def items_table(self) -> dict[str, tuple[int, float, float, float]]:
         """By item: number of figures, difficulty, slope, root mean square of the residuals."""
@@ -116,33 +127,30 @@ class OneFactor:
         return 1.0 / (1.0 + np.exp(-z)), z, slope
 
     def _fit(self) -> None:
-        for _ in range(100):
-            jacobian = self._climb()
-            residual = self._y - self._predict()[0]
-            spent = np.sum((jacobian @ self._covariance) * jacobian) / self.noise_sd**2
-            before, self.noise_sd = self.noise_sd, float(np.sqrt(residual @ residual / (len(self._y) - spent)))
-            if abs(self.noise_sd - before) < 1e-7:
-                return
-
-    def _climb(self) -> Floats:
-        """Gauss-Newton steps to the maximum at the present noise; returns the Jacobian there."""
+        """Gauss-Newton steps, the noise set anew after each, until neither moves."""
         n, k, rows = len(self.models), len(self.items), np.arange(len(self._y))
         precision = 1.0 / self._prior_sd**2
-        while True:
+        for _ in range(STEPS_MAX):
             p, z, slope = self._predict()
-            jacobian = np.zeros((len(self._y), len(self._theta)))
             steep = p * (1.0 - p)
+            jacobian = np.zeros((len(self._y), len(self._theta)))
             jacobian[rows, self._m] = steep * slope
             jacobian[rows, n + self._b] = -steep * slope
             jacobian[rows, n + k + self._b] = steep * z
-            gradient = jacobian.T @ (self._y - p) / self.noise_sd**2 - (self._theta - self._prior_mean) * precision
-            hessian = jacobian.T @ jacobian / self.noise_sd**2 + np.diag(precision)
-            step = np.linalg.solve(hessian, gradient)
+            squares, residual = jacobian.T @ jacobian, self._y - p
+            gradient = jacobian.T @ residual / self.noise_sd**2 - (self._theta - self._prior_mean) * precision
+            hessian = squares / self.noise_sd**2 + np.diag(precision)
+            self._covariance = np.linalg.inv(hessian).astype(np.float64)
+            step = self._covariance @ gradient
             step *= min(1.0, 0.5 / float(np.abs(step).max()))
             self._theta = self._theta + step
-            if float(np.abs(step).max()) < 1e-7:
-                self._covariance = np.linalg.inv(hessian)
-                return jacobian
+            spent = float(np.sum(squares * self._covariance)) / self.noise_sd**2  # degrees of freedom
+            noise_sd = max(float(np.sqrt(residual @ residual / (len(self._y) - spent))), NOISE_MIN)
+            moved = max(float(np.abs(step).max()), abs(noise_sd - self.noise_sd))
+            self.noise_sd = noise_sd
+            if moved < CONVERGED:
+                return
+        raise ArithmeticError(f"the fit has not settled after {STEPS_MAX} steps")
 
 
 def link(pairs: list[tuple[float, float]]) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """The catalogue: what a dispatch is, where it would run, what it costs, and how able it is."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -8,7 +9,7 @@ import msgspec
 from routerd.catalog import check, efforts, escalation, roles, text
 from routerd.catalog.answers import Attributes, Figure, ModelInfo, ReportRow, Resolved, ResolveParams
 from routerd.catalog.capability import TIERS, Capability, Estimator, tier
-from routerd.catalog.names import Identity, Names
+from routerd.catalog.names import MEMO_MAX, Identity, Names
 from routerd.catalog.pool import Limits, Pool
 from routerd.catalog.prices import Price, Prices
 from routerd.catalog.providers import Providers
@@ -18,9 +19,6 @@ from routerd.catalog.spelling import CHARS_MAX, parse
 from routerd.config import Config
 from routerd.errors import InvalidParams, RequestError
 from routerd.events import Dispatch, Role, Tokens
-
-MEMO_MAX = 8192
-"""Dispatches whose answers are remembered: more than a user ever has, few enough to hold."""
 
 
 class Catalog:
@@ -44,11 +42,12 @@ class Catalog:
         self._providers = Providers(registry.providers, config.providers)
         self._names = Names(registry, self._providers, {**config.catalog.tiers, **config.catalog.aliases})
         self._prices = Prices(config.catalog.prices, self._names, self._providers, registry.date)
-        self._identify = lru_cache(MEMO_MAX)(self._names.identify)
+        self._identify = self._names.identify
         self.canonical = lru_cache(MEMO_MAX)(self._canonical)
         self.attributes = lru_cache(MEMO_MAX)(self._attributes)
         self._pool = Pool(config.pool.models, self._names, self.canonical)
-        self._tiers = [(name, self._tier_dispatch(target)) for name, target in config.catalog.tiers.items()]
+        self._tiers = self._meanings(config.catalog.tiers)
+        self._own_names = [*self._tiers, *self._meanings(config.catalog.aliases)]
         self._resolver = Resolver(
             config, env, names=self._names, providers=self._providers, pool=self._pool, canonical=self.canonical
         )
@@ -119,7 +118,7 @@ class Catalog:
     def tiers(self, dispatch: Dispatch) -> frozenset[str]:
         """All names of its tier: that of its capability, and the user's own."""
         is_ = self.canonical(dispatch)
-        own = {name for name, wanted in self._tiers if wanted is not None and _is_model(is_, wanted)}
+        own = {name for name, wanted in self._tiers if _is_model(is_, wanted)}
         standard = self.tier(is_)
         return frozenset(own if standard is None else {*own, standard})
 
@@ -266,20 +265,21 @@ class Catalog:
         identity = self._identify(canonical.model)
         return self._estimator.of(identity.model, identity.id, identity.family, canonical.reasoning_effort)
 
-    def _tier_dispatch(self, target: str) -> Dispatch | None:
-        """The canonical dispatch of a tier's model string; its provider only where the string says one."""
-        try:
-            typed = parse(target)
-        except InvalidParams:
-            return None
-        is_ = self.canonical(Dispatch(executor="delegate", model=typed.model, provider=typed.provider))
-        said = typed.provider is not None or self._identify(typed.model).provider is not None
-        return is_ if said else msgspec.structs.replace(is_, provider=None)
+    def _meanings(self, written: Mapping[str, str]) -> list[tuple[str, Dispatch]]:
+        """Names with the canonical dispatch of their model strings, its provider only where the string says one."""
+        found = []
+        for name, target in written.items():
+            with contextlib.suppress(InvalidParams):  # `check` tells of it
+                typed = parse(target)
+                is_ = self.canonical(Dispatch(executor="delegate", model=typed.model, provider=typed.provider))
+                said = typed.provider is not None or self._identify(typed.model).provider is not None
+                found.append((name, is_ if said else msgspec.structs.replace(is_, provider=None)))
+        return found
 
     def _tier_rank(self, dispatch: Dispatch) -> int | None:
         """The place of a dispatch among the user's tiers where it is in one, else among the four."""
         for at, (_, wanted) in enumerate(self._tiers):
-            if wanted is not None and _is_model(dispatch, wanted):
+            if _is_model(dispatch, wanted):
                 return at
         standard = self.tier(dispatch)
         names = [name for name, _ in reversed(TIERS)]
@@ -315,11 +315,11 @@ class Catalog:
 
     def _aliases(self, dispatch: Dispatch) -> list[str]:
         """Names that mean this model now: the user's tiers and aliases, then the built-in ones that are not taken."""
-        own = [*self._config.catalog.tiers, *self._config.catalog.aliases]
-        mine = [name for name in own if _is_model(dispatch, self.canonical(Dispatch(executor="delegate", model=name)))]
+        mine = [name for name, wanted in self._own_names if _is_model(dispatch, wanted)]
+        taken = {name.lower() for name, _ in self._own_names}
         entry = self._identify(dispatch.model or "").model
         built_in = self._names.aliases_of(entry) if entry is not None else []
-        return [*dict.fromkeys(mine), *(name for name in built_in if name not in own)]
+        return [*dict.fromkeys(mine), *(name for name in built_in if name not in taken)]
 
     def _is_at(self, info: ModelInfo, slug: str) -> bool:
         model = self._identify(info.id).model

@@ -107,8 +107,7 @@ class Checker:
 
     def _no_model(self, key: str, text: str, identity: Identity, provider: str | None) -> Iterator[str]:
         if identity.model is None and provider is None:
-            slugs = self._providers.slugs()
-            if not any(self._providers.lists(slug, text, identity.id) for slug in slugs):
+            if self._providers.lister((text, identity.id)) is None:
                 near = self._names.suggestions(text)
                 hint = (
                     f"did you mean {' or '.join(map(repr, near))}?" if near else "`routerctl models` lists the known;"

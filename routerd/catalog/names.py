@@ -8,6 +8,7 @@ put into a family by its name, so that logs and clients still meet.
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -56,6 +57,8 @@ _NOISE: Final = frozenset(
 """Words at the end of a name that do not make it another model."""
 _MODES: Final = {"thinking": "thinking", "fast": "fast", "highspeed": "fast"}
 _SUGGESTIONS: Final = 3
+MEMO_MAX: Final = 8192
+"""Strings whose meaning is remembered: more than a user ever has, few enough to hold."""
 _SIZE_WORD: Final = re.compile(r"(?<![a-z])\d+(?:\.\d+)?b(?![a-z])|(?<![a-z])a\d+b")
 
 
@@ -115,8 +118,9 @@ class Names:
             for name in (*model.spellings, model.id):
                 self._models[words(name)] = model
         self._built_in = registry.aliases
-        self._short = {words(name): family for name, family in registry.aliases.items()}
-        self._short |= {words(family): family for family in self._newest}
+        self._short = {words(family): family for family in self._newest}
+        self._short |= {words(name): family for name, family in registry.aliases.items()}
+        self.identify = lru_cache(MEMO_MAX)(self._identify_safely)
         self._grams = {
             name: _grams(name) for name in (*(m.id for m in registry.models), *registry.aliases, *self._aliases)
         }
@@ -129,16 +133,16 @@ class Names:
         """The newest model of a family."""
         return self._newest.get(family)
 
-    def identify(self, text: str) -> Identity:
+    def _identify_safely(self, text: str) -> Identity:
         """
-        What a model string means; never fails.
+        What a model string means; never fails. Called as `identify`, which remembers.
 
         Args:
             text: A model without flags. Aliases that lead in a circle stand for themselves.
         """
         try:
             return self._identify(text, ())
-        except AliasCycle:
+        except (AliasCycle, InvalidParams):
             return self._bare(text)
 
     def check_alias(self, name: str) -> Identity:
@@ -192,7 +196,7 @@ class Names:
         canonical = model.id + (f":{variant}" if variant else "")
         return Identity(
             id=canonical,
-            written=canonical if alias or effort else text.strip(),
+            written=canonical if alias or effort or " " in text.strip() else text.strip(),
             model=model,
             family=model.family,
             variant=variant,

@@ -85,6 +85,11 @@ class Pool:
         """The first entry that a canonical dispatch is of."""
         return next((entry for entry in self.entries if entry.holds(dispatch)), None)
 
+    def provider_of(self, model: str) -> str | None:
+        """The provider at which the pool allows a model, where it allows it at certain ones only: the first of them."""
+        allowed = [entry.wanted.provider for entry in self.entries if entry.wanted.model == model]
+        return None if None in allowed else next(iter(allowed), None)
+
     def holds(self, dispatch: Dispatch) -> bool:
         """Whether a canonical dispatch is allowed. What an agent does itself always is: nothing is handed on."""
         return self.is_open or dispatch.executor == "local" or self.entry(dispatch) is not None

@@ -27,6 +27,8 @@ BLEND: Final = (0.75, 0.25)
 _FREE: Final = 0.01
 """US dollars per million tokens that free ones count as, where a logarithm is taken."""
 _RATES_MAX: Final = 4096
+ANYWHERE: Final = "*"
+"""Instead of a provider: wherever the library finds a model."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,8 +84,8 @@ class Prices:
         return self._cached(provider, model, hour)
 
     def warm(self) -> None:
-        """Imports the library; takes a third of a second the first time."""
-        _library()
+        """Imports the library and asks it once; takes a third of a second."""
+        self.of("anthropic", "claude-opus-5")
 
     def _look_up(self, provider: str | None, text: str, hour: int) -> Price | None:
         identity = self._names.identify(text)
@@ -94,24 +96,29 @@ class Prices:
         if known is not None and known.local:
             return FREE
         when = datetime.fromtimestamp(hour * 3600, UTC)
-        for listing in dict.fromkeys(self._listings(place, identity.native)):
-            if (found := _listed(listing, self._spellings(identity, text, listing), when)) is not None:
-                zero = {"input": 0.0, "output": 0.0, "cache_read": 0.0, "cache_write": 0.0}
-                return msgspec.structs.replace(found, **zero) if identity.variant == "free" else found
-        return None
+        first: Price | None = None
+        for slug in dict.fromkeys((place, identity.native, "openrouter", ANYWHERE)):
+            found = self._listed(slug, identity, text, when)
+            first = first or found
+            if first is not None and found is not None and found.context_length is not None:
+                first = msgspec.structs.replace(first, context_length=found.context_length)
+                break
+        if first is not None and identity.variant == "free":
+            return msgspec.structs.replace(FREE, context_length=first.context_length)
+        return first
 
-    def _listings(self, place: str | None, native: str | None) -> list[str | None]:
-        """Where the library may list a model: at its provider, its vendor, OpenRouter, or wherever it finds it."""
-        known = [self._providers.get(slug) for slug in (place, native, "openrouter") if slug]
-        return [*(provider.prices for provider in known if provider and provider.prices), None]
-
-    @staticmethod
-    def _spellings(identity: Identity, text: str, listing: str | None) -> list[str]:
+    def _listed(self, slug: str | None, identity: Identity, text: str, when: datetime) -> Price | None:
+        """The price at one provider, under any name that the model has there."""
+        known = self._providers.get(slug) if slug else None
+        if slug != ANYWHERE and (known is None or known.prices is None):
+            return None
         model = identity.model
         if model is None:
-            return [identity.id.partition(":")[0], text]
-        served = [id_ for slug, id_ in model.served_as.items() if slug == listing]
-        return [*served, model.id, text, *model.spellings]
+            names = [identity.id.partition(":")[0], text]
+        else:
+            served = [id_ for at, id_ in model.served_as.items() if at == slug]
+            names = [*served, model.id, text, *model.spellings]
+        return _priced(known.prices if known else None, names, when)
 
 
 def _own(price: PriceConfig) -> Price:
@@ -130,7 +137,7 @@ def _library() -> Any:
     return genai_prices
 
 
-def _listed(provider: str | None, spellings: list[str], when: datetime) -> Price | None:
+def _priced(provider: str | None, spellings: list[str], when: datetime) -> Price | None:
     library = _library()
     for spelling in dict.fromkeys(spellings):
         try:

@@ -54,6 +54,11 @@ class Providers:
         for name in configured:
             self._slugs.setdefault(_tidy(name), _tidy(name))
         self._configured = {self.canonical(name): config for name, config in configured.items()}
+        self._listed = {
+            slug: {words(model) for model in config.models}
+            for slug, config in sorted(self._configured.items())
+            if config.models
+        }
 
     def canonical(self, name: str) -> str:
         """The slug of a provider; one that is not known keeps its tidied spelling."""
@@ -97,13 +102,14 @@ class Providers:
         """The only provider that has such a variant (`:free`)."""
         return self._variants.get(variant)
 
-    def lists(self, slug: str, *spellings: str) -> bool | None:
+    def lists(self, slug: str, spellings: Sequence[str]) -> bool | None:
         """Whether the configuration lists a model at a provider; None where it lists none."""
-        config = self._configured.get(slug)
-        if config is None or not config.models:
-            return None
-        listed = {words(name) for name in config.models}
-        return any(words(spelling) in listed for spelling in spellings)
+        listed = self._listed.get(slug)
+        return None if listed is None else any(words(spelling) in listed for spelling in spellings)
+
+    def lister(self, spellings: Sequence[str]) -> str | None:
+        """The first configured provider, by slug, that lists a model."""
+        return next((slug for slug in self._listed if self.lists(slug, spellings)), None)
 
     def serves(self, slug: str, model: Model | None, native: str | None) -> bool:
         """

@@ -33,16 +33,18 @@ class Ask(msgspec.Struct, frozen=True):
     effort: str | None = None
 
     def __bool__(self) -> bool:
-        return self.model is not None or self.provider is not None
+        """Whether it says what to run on. A parent of which only the provider is known does not."""
+        return self.model is not None or (self.provider is not None and self.place != "parent")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """A model at a provider, and who named the model."""
+    """A model at a provider, and who named the model; of an entry of the pool, the entry's dispatch."""
 
     text: str
     identity: Identity
     provider: str | None
     resolved_by: str
+    entry: Dispatch | None = None
 
 
 class Resolver:
@@ -82,11 +84,13 @@ class Resolver:
         asks = self._asks(task, call)
         choice = self._choose(asks, warnings)
         dispatch = self._dispatch(choice, asks, task, warnings)
-        by = choice.resolved_by if choice else "inherit"
         if not self._pool.holds(self._canonical(dispatch)):
-            dispatch, by = self._outside(dispatch, warnings), "pool_default"
+            choice = self._instead(choice, dispatch, warnings)
+            dispatch = self._dispatch(choice, asks, task, warnings)
+        if choice is None:
+            warnings.append("no model is named anywhere: the agent's own default runs")
         acp = task if task.acp_command is not None or call is None else call
-        return self._reached(dispatch, by, acp, warnings)
+        return self._reached(dispatch, choice.resolved_by if choice else "inherit", acp, warnings)
 
     def batch(self, tasks: Sequence[ResolveParams], call: ResolveParams | None = None) -> list[Resolved | RequestError]:
         """Each task by itself, in order; one that fails does not touch the others."""
@@ -114,7 +118,6 @@ class Resolver:
         """Model and provider by the first place that says either; None when nobody does."""
         first = next((ask for ask in asks if ask), None)
         if first is None:
-            warnings.append("no model is named anywhere: the agent's own default runs")
             return None
         if first.model is not None:
             return self._by_model(first.model, first, asks[asks.index(first) + 1 :], warnings)
@@ -124,14 +127,18 @@ class Resolver:
     def _by_model(self, text: str, ask: Ask, others: Sequence[Ask], warnings: list[str]) -> Choice:
         identity = self._identified(text, ask)
         spellings = (text, identity.id, identity.model.id) if identity.model else (text, identity.id)
-        slug = self._slug(ask.provider, ask.place) if ask.provider else identity.provider or self._lister(spellings)
+        slug = (
+            self._slug(ask.provider, ask.place)
+            if ask.provider
+            else identity.provider or self._providers.lister(spellings)
+        )
         if identity.model is None and slug is None and ask.place != "parent":
             raise self._unknown(text)
-        slug = slug or self._provider_for(identity, others)
+        slug = slug or self._pool.provider_of(identity.id) or self._provider_for(identity, others)
         self._served(identity, text, slug)
-        if slug is not None and self._providers.lists(slug, *spellings) is False:
+        if slug is not None and self._providers.lists(slug, spellings) is False:
             warnings.append(f"providers.{slug}.models does not list {identity.id}")
-        elif identity.model is None and (slug is None or not self._providers.lists(slug, *spellings)):
+        elif identity.model is None and (slug is None or not self._providers.lists(slug, spellings)):
             warnings.append(f"{text!r} is not in the registry; it goes to {slug or 'its provider'} as it is spelled")
         return Choice(text, identity, slug, ask.place)
 
@@ -140,7 +147,8 @@ class Resolver:
         by_place = {ask.place: ask for ask in asks}
         if (call := by_place["call"]).model is not None:
             identity = self._identified(call.model, call)
-            if call.provider in (None, slug) and self._providers.serves(slug, identity.model, identity.native):
+            there = call.provider is None or self._providers.canonical(call.provider) == slug
+            if there and self._providers.serves(slug, identity.model, identity.native):
                 return Choice(call.model, identity, slug, "call")
             warnings.append(f"{call.model!r} is not served by {slug}; its default runs")
         if (default := self._providers.default_model(slug)) is not None:
@@ -157,10 +165,6 @@ class Resolver:
             {"provider": slug, "suggestions": []},
         )
 
-    def _lister(self, spellings: Sequence[str]) -> str | None:
-        """The configured provider that lists a model."""
-        return next((slug for slug in self._providers.slugs() if self._providers.lists(slug, *spellings)), None)
-
     def _provider_for(self, identity: Identity, others: Sequence[Ask]) -> str | None:
         """The provider of a model that came without one: one named further off that serves it, else its vendor."""
         for other in others:
@@ -174,7 +178,8 @@ class Resolver:
     def _identified(self, text: str, ask: Ask) -> Identity:
         identity = self._names.identify(text)
         head, colon, tail = text.partition(":")
-        if colon and self._providers.is_known(head) and tail.lower() not in VARIANTS and identity.model is None:
+        named = identity.model is not None and not identity.alias and "/" not in tail
+        if colon and not named and self._providers.is_known(head) and tail.lower() not in VARIANTS:
             right = f"{tail} --provider {self._providers.canonical(head)}"
             raise UnknownModel(
                 f"{text!r} is not a model: a colon belongs to a model's variant; write {right!r}",
@@ -214,35 +219,35 @@ class Resolver:
             f"no such model {text[:80]!r}; {hint} (an unlisted model needs --provider)", {"suggestions": near}
         )
 
-    def _outside(self, dispatch: Dispatch, warnings: list[str]) -> Dispatch:
-        """The default in the place of a dispatch that is outside the pool."""
+    def _instead(self, choice: Choice | None, dispatch: Dispatch, warnings: list[str]) -> Choice:
+        """
+        The pool's default in the place of a dispatch that is outside the pool.
+
+        Raises:
+            OutsidePool: Somebody asked for this dispatch, and the configuration refuses what is outside.
+        """
         allowed = [arm_id(entry.dispatch) for entry in self._pool.entries]
         what = arm_id(self._canonical(dispatch))
-        if self._config.pool.on_outside == "refuse" or not allowed:
+        asked = choice is not None and choice.resolved_by not in ("parent", "parent_model")
+        if (asked and self._config.pool.on_outside == "refuse") or not allowed:
             raise OutsidePool(
                 f"{what} is outside the pool; allowed are {', '.join(allowed[:8])}", {"arm": what, "pool": allowed}
             )
         default = self._pool_default()
         warnings.append(f"{what} is outside the pool: {arm_id(default)} runs instead")
-        return msgspec.structs.replace(
-            dispatch,
-            agent=default.agent,
-            profile=default.profile,
-            provider=default.provider,
-            model=default.model,
-            reasoning_effort=default.reasoning_effort or dispatch.reasoning_effort,
-        )
+        model = default.model or ""
+        return Choice(model, self._names.identify(model), default.provider, "pool_default", default)
 
     def _pool_default(self) -> Dispatch:
         """The configured delegation default where the pool holds it, else the pool's first entry."""
-        default = self._config.delegation
-        if default.model is not None:
-            typed = parse(default.model, "delegation.model")
-            wanted = self._canonical(
-                Dispatch(executor="delegate", model=typed.model, provider=default.provider or typed.provider)
-            )
-            if self._pool.holds(wanted):
-                return wanted
+        said = self._config.delegation
+        if said.model is not None:
+            typed = parse(said.model, "delegation.model")
+            provider = said.provider or typed.provider
+            effort = said.reasoning_effort
+            wanted = Dispatch(executor="delegate", model=typed.model, provider=provider, reasoning_effort=effort)
+            if self._pool.holds(self._canonical(wanted)):
+                return self._canonical(wanted)
         return self._pool.entries[0].dispatch
 
     # --- putting it together -----------------------------------------------------------------------------------------
@@ -251,21 +256,23 @@ class Resolver:
         self, choice: Choice | None, asks: Sequence[Ask], task: ResolveParams, warnings: list[str]
     ) -> Dispatch:
         role, note = granted(task.role, task.depth, self._config.delegation)
-        if note is not None:
+        if note is not None and note not in warnings:
             warnings.append(note)
-        effort = self._effort(choice, asks, warnings)
         if choice is None:
-            return Dispatch(executor="delegate", reasoning_effort=effort, role=role)
+            return Dispatch(executor="delegate", reasoning_effort=self._effort(None, asks, warnings), role=role)
+        entry = choice.entry or Dispatch(executor="delegate")
         return Dispatch(
             executor="delegate",
+            agent=entry.agent,
+            profile=entry.profile,
             provider=choice.provider,
-            model=self._spelled(choice),
-            reasoning_effort=effort,
-            role=role,
+            model=self._spelled(choice) or None,
+            reasoning_effort=entry.reasoning_effort or self._effort(choice, asks, warnings),
+            role=entry.role or role,
         )
 
     def _spelled(self, choice: Choice) -> str:
-        """The model as the client wrote it, aliases gone; at a provider that spells a bare id otherwise, its spelling."""
+        """The model as the client wrote it, aliases gone; where the provider spells a bare id otherwise, its way."""
         model, written = choice.identity.model, choice.identity.written
         served = model.served_as.get(choice.provider or "") if model else None
         if served is None or "/" in written or core(written).prefixes:

@@ -88,7 +88,7 @@ def parse(text: str, path: str = "model") -> Typed:
             words.append(word)
     if not words:
         raise refused(f"no model is named; {_SPELLING}")
-    return Typed("-".join(words), provider)
+    return Typed(" ".join(words), provider)
 
 
 def core(text: str) -> Core:

@@ -16,8 +16,8 @@ from routerd.config import PolicyConfig
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-POINTS = 512
-"""How many draws stand for a belief: a propensity is then known to a fifth of a percent."""
+POINTS = 256
+"""How many draws stand for a belief: shares are then multiples of 0.4 %."""
 
 
 class Belief(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         utility: Expected utility in US dollars, (K,).
-        deviations: Draws of the true utilities from the joint belief, less `utility`, (N, K).
+        deviations: Draws of the true utilities from the joint belief, less `utility`, (K, N).
         harmless: Arms that are not expected to do worse than what would be used otherwise, (K,).
         incumbent: Row of what would be used otherwise, if it is among them.
     """
@@ -61,25 +61,25 @@ class Points:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._half = np.empty((POINTS // 2, 0))
+        self._half = np.empty((0, POINTS // 2))
         self._points: dict[int, Floats] = {}
 
     def of(self, dimensions: int) -> Floats:
-        """The points, (POINTS, dimensions); more dimensions leave the first ones as they were."""
-        if self._half.shape[1] < dimensions:
-            more = self._rng.standard_normal((POINTS // 2, dimensions - self._half.shape[1]))
-            self._half = np.concatenate([self._half, more], axis=1)
+        """The points, (dimensions, POINTS); more dimensions leave the first ones as they were."""
+        if len(self._half) < dimensions:
+            more = self._rng.standard_normal((dimensions - len(self._half), POINTS // 2))
+            self._half = np.concatenate([self._half, more])
         if dimensions not in self._points:
-            half = self._half[:, :dimensions]
-            self._points[dimensions] = np.concatenate([half, -half])
+            half = self._half[:dimensions]
+            self._points[dimensions] = np.concatenate([half, -half], axis=1)
         return self._points[dimensions]
 
 
 def best_shares(utility: Floats, deviations: Floats, scale: float) -> Floats:
     """How often each arm is the best when belief is `scale` times as wide, (K,)."""
-    best = np.argmax(utility + scale * deviations, axis=1)
-    shares: Floats = np.bincount(best, minlength=len(utility)) / len(deviations)
-    return shares
+    values = utility[:, None] + scale * deviations
+    won: Floats = (values == values.max(axis=0)).sum(axis=1)
+    return won / won.sum()
 
 
 def certain(row: int, arms: int) -> Floats:

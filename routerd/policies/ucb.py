@@ -26,5 +26,5 @@ class UpperConfidenceBound:
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        bound = belief.utility + self._exploration * belief.deviations.std(axis=0)
+        bound = belief.utility + self._exploration * belief.deviations.std(axis=1)
         return with_floor(certain(int(np.argmax(bound)), len(bound)), self._floor, belief.harmless)

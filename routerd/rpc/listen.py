@@ -70,15 +70,18 @@ def handed_over(env: MutableMapping[str, str], pid: int) -> socket.socket | None
     if meant != str(pid) or not count.isdecimal() or int(count) == 0:
         return None
     descriptor = FIRST_FD + (names.index("rpc") if "rpc" in names[: int(count)] else 0)
-    os.set_inheritable(descriptor, False)
-    taken = socket.socket(fileno=descriptor)
-    kind = (taken.family, taken.type)
-    if kind != (socket.AF_UNIX, socket.SOCK_STREAM) or not taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        raise RouterdError(
-            f"the socket handed over in LISTEN_FDS (descriptor {descriptor}) is no listening Unix stream socket; "
-            "in the socket unit use ListenStream= with a path"
-        )
-    return taken
+    try:
+        os.set_inheritable(descriptor, False)
+        taken = socket.socket(fileno=descriptor)
+        if taken.family == socket.AF_UNIX and taken.type == socket.SOCK_STREAM and _listens(taken):
+            return taken
+        taken.close()
+    except OSError:  # it is no socket, or not even open
+        pass
+    raise RouterdError(
+        f"the socket handed over in LISTEN_FDS (descriptor {descriptor}) is no listening Unix stream socket; "
+        "in the socket unit use ListenStream= with a path"
+    )
 
 
 @contextmanager
@@ -187,6 +190,10 @@ def _listen(path: str) -> socket.socket:
         made.close()
         raise RouterdError(f"{path}: the socket cannot be made: {error.strerror}; give another with --socket") from None
     return made
+
+
+def _listens(taken: socket.socket) -> bool:
+    return taken.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
 def _identity(path: str) -> tuple[int, int] | None:

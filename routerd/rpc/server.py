@@ -16,7 +16,7 @@ import struct
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol
 
 import anyio
@@ -323,7 +323,8 @@ def _failed(id_: Id | UnsetType, method: str, error: Exception) -> bytes:
             return b"" if id_ is UNSET else failure(id_, error)
         except Exception as unspeakable:  # its data is nothing that JSON knows
             error = unspeakable
-    log.error("request failed", method=method, exc_info=error)
+    with suppress(Exception):  # a log that cannot be written must not take the daemon with it
+        log.error("request failed", method=method, exc_info=error)
     return b"" if id_ is UNSET else failure(id_, RequestError("internal error; the daemon's log says more"))
 
 
@@ -387,6 +388,7 @@ class Server:
         await self._until(lambda: not self.connections, grace_s)
         self.stopping = True
         await self._until(lambda: all(one.settled for one in self.connections), deadline_s)
+        self.tasks.cancel_scope.cancel()  # whose requests are answered then: not done
         for connection in self.connections.copy():
             connection.end()
         await self._until(lambda: not self.connections, LINGER_S)
@@ -431,8 +433,10 @@ async def serving(
         acceptor = await loop.create_unix_server(lambda: Connection(server), sock=socket, backlog=BACKLOG, **keep)
         try:
             yield server
+        except BaseException:
+            grace_s = deadline_s = 0.0  # something else is wrong; this must not hold it up
+            raise
         finally:
             acceptor.close()
             with anyio.CancelScope(shield=True):
                 await server.drain(grace_s=grace_s, deadline_s=deadline_s)
-            tasks.cancel_scope.cancel()

@@ -1,23 +1,22 @@
-"""What one agent does from a request to its last word, and what is known of one delegation.
-
-A `Run` is fed the records of one file. A `Delegation` joins up to six views of one child: the call and the answer in
-the parent's file, a later notice there, the child's own file, its copy in the parent's progress records, and the note
-beside the child's file. None of them is always there, and they come in any order; what a delegation says is a function
-of those that are known.
-"""
+"""What one agent does on one request, as the records of one file tell it."""
 
 from typing import Final
 
 import msgspec
 from msgspec import field
 
-from routerd.events import UNKNOWN, Label, Tokens
+from routerd.events import Tokens
 from routerd.sources import claude_code_records as records
-from routerd.sources.claude_code_records import Block, Ending, Input, Message, Notice, Record, Result
+from routerd.sources import claude_code_texts as texts
+from routerd.sources.claude_code_records import Block, Input, Message, Record
+from routerd.sources.claude_code_texts import Ending
 from routerd.sources.signals import Trace, is_check
 
 FINAL_STOPS: Final = frozenset({"end_turn", "stop_sequence", "max_tokens", "model_context_window_exceeded", "refusal"})
 SPENT_STOPS: Final = frozenset({"max_tokens", "model_context_window_exceeded"})
+CHARS_PER_TOKEN: Final = 4
+"""Of a response whose token count is a placeholder the output is guessed: about four characters a token."""
+
 OPEN_MAX: Final = 64
 """Responses of which a further line may come: they follow each other closely, so older ones are only a sum."""
 
@@ -34,38 +33,6 @@ _KINDS: Final = {
 }
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A delegation as the parent asks for it: a new child, or more work for an old one (`resumes`)."""
-
-    tool: str
-    at: float | None
-    by: str | None
-    prompt: str
-    kind: str | None
-    model: str | None
-    effort: str | None
-    resumes: bool
-    parent_model: str | None
-    parent_effort: str | None
-    parent_provider: str | None
-    cwd: str | None
-    path: str
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent gets back: the end, or that the child runs on (`launched`), was refused, or failed."""
-
-    status: str
-    at: float | None
-    text: str = ""
-    kind: str | None = None
-    model: str | None = None
-    duration_ms: int | None = None
-    last_call: Tokens | None = None
-    idle: bool = False
-    """It neither spent a token nor used a tool: what came back is an error in the guise of a result."""
-
-
 class Reply(msgspec.Struct):
     """One API response, gathered from its lines."""
 
@@ -77,7 +44,7 @@ class Reply(msgspec.Struct):
         """Its tokens. With no stop reason on any line the output count is a placeholder: guessed, and marked."""
         if self.final:
             return self.tokens
-        output = max(self.tokens.output, self.chars // records.CHARS_PER_TOKEN)
+        output = max(self.tokens.output, self.chars // CHARS_PER_TOKEN)
         return msgspec.structs.replace(self.tokens, output=output, estimated=True)
 
 
@@ -147,14 +114,14 @@ class Run(msgspec.Struct, kw_only=True):
             text = "\n".join(records.string(block.text) for block in blocks) if blocks else str(message.content or "")
             status = int(record.api_error_status) if record.api_error_status else None
             name = record.error if isinstance(record.error, str) else None
-            self.failure = records.api_failure(text, name, status) or ("unknown", "harness")
+            self.failure = texts.api_failure(text, name, status) or ("unknown", "harness")
             self._ran_with(record)
             return []
-        if message.model == records.SYNTHETIC:
+        if message.model == texts.SYNTHETIC:
             return []
         self._ran_with(record)
-        self.model = records.model_of(message.model) or self.model
-        self.provider = records.provider_of(self.model, message.id)
+        self.model = texts.model_of(message.model) or self.model
+        self.provider = texts.provider_of(self.model, message.id)
         self.kind = record.attribution_agent or self.kind
         self.failure, self.stop = None, message.stop_reason
         if message.id is None or message.id != self.message:
@@ -208,16 +175,16 @@ class Run(msgspec.Struct, kw_only=True):
         self.waited = self.waited or kind == "ask" or source.startswith("user")
         failed = bool(block.is_error)
         text = records.string(block.content) if failed or kind == "check" else ""
-        if failed and text.startswith(records.REFUSED):
-            self.waited = True
+        if failed and text.startswith(texts.REFUSED):
+            self.waited = self.waited or texts.STOPPED not in text
             return
         self.results += 1
         if kind == "edit" and not failed:
             self.trace.edited()
         elif kind == "check":
-            if failed and text.startswith(records.EXIT_CODE):
+            if failed and text.startswith(texts.EXIT_CODE):
                 self.trace.checked(passed=False)
-            elif not failed and not text.startswith(records.IN_BACKGROUND):
+            elif not failed and not text.startswith(texts.IN_BACKGROUND):
                 self.trace.checked(passed=True)
 
     @property
@@ -262,151 +229,6 @@ def _chars(block: Block) -> int:
     return len(bytes(block.text)) + len(bytes(block.thinking)) + len(bytes(block.input))
 
 
-class Delegation(msgspec.Struct, kw_only=True):
-    """
-    One child's work on one request.
-
-    Attributes:
-        tool: Id of the call.
-        agent: Id of the child.
-        index: Which of the child's requests it is; the first is 0.
-        mirror: The run as the parent's progress records show it; it lacks the last word.
-        lost: The parent went on without an answer.
-        given: Form in which it was last given out.
-    """
-
-    tool: str | None = None
-    agent: str | None = None
-    index: int = 0
-    call: Call | None = None
-    answer: Answer | None = None
-    notice: Notice | None = None
-    run: Run | None = None
-    mirror: Run | None = None
-    lost: bool = False
-    dirty: bool = False
-    given: bytes = b""
-
-    @property
-    def answered(self) -> bool:
-        """The parent knows how it ended."""
-        return self.notice is not None or (self.answer is not None and self.answer.status != "launched")
-
-    @property
-    def begun(self) -> bool:
-        """There is proof that it ran. A call alone is none: it may wait for a permission, and a refusal may follow."""
-        if self.run is not None or self.notice is not None:
-            return True
-        if self.answer is None:
-            return self.lost
-        if self.answer.status == "failed":
-            return records.told(self.answer.text) is not None
-        return self.answer.status != "refused"
-
-    @property
-    def ended(self) -> bool:
-        """It came to an end, as far as the log tells."""
-        return self.answered or self.lost or (self.run is not None and self.run.at_rest)
-
-    @property
-    def settled(self) -> bool:
-        """Every view is known that may still matter."""
-        return self.call is not None and self.answered and self.run is not None and self.run.quiet
-
-    def ending(self) -> Ending:
-        """How it ended: by the child's own records, and where they do not tell, by what the parent was told."""
-        own: Ending = self.run.ending() if self.run is not None else ("unknown", None)
-        if own[1] is None and own[0] in ("unknown", "dangling"):
-            return self._told() or own
-        return own
-
-    def _told(self) -> Ending | None:
-        worked = self.run is not None and self.run.results > 0
-        stopped: Ending = ("interrupted", None if worked else "interrupted")
-        if self.notice is not None:
-            if self.notice.status == "completed":
-                return "completed", None
-            return records.told(self.notice.summary) if self.notice.status == "failed" else stopped
-        if self.answer is None or self.answer.status == "launched":
-            return None
-        if self.answer.status == "completed":
-            failure = records.api_failure(self.answer.text) if self.answer.idle else None
-            return failure or ("completed", None)
-        return stopped if self.answer.status == "refused" else records.told(self.answer.text)
-
-    def label(self) -> Label:
-        """Success as far as it can be read."""
-        end, censored = self.ending()
-        if censored is not None:
-            return UNKNOWN
-        trusted = self.run or (self.mirror if end == "completed" else None)
-        return trusted.trace.label(end) if trusted is not None else Trace().label(end)
-
-    def tokens(self) -> Tokens | None:
-        """
-        The child's own tokens.
-
-        Without its file, the sum over the mirrored responses and the last one, which the answer tells: an estimate,
-        because only responses that call a tool are mirrored whole. With neither nothing is known: the total that the
-        answer names is the size of the last context, not what was spent.
-        """
-        if self.run is not None:
-            return self.run.tokens()
-        mirrored = self.mirror.tokens() if self.mirror is not None else None
-        last = self.answer.last_call if self.answer is not None else None
-        return msgspec.structs.replace(mirrored + last, estimated=True) if mirrored and last else None
-
-    def model(self) -> str | None:
-        """The model that it ran on."""
-        seen = next((run.model for run in (self.run, self.mirror) if run is not None and run.model), None)
-        return seen or (self.answer.model if self.answer is not None else None)
-
-    def absorb(self, other: "Delegation") -> None:
-        """Takes over what is known of the same delegation under another name."""
-        self.call = self.call or other.call
-        self.answer = self.answer or other.answer
-        self.notice = self.notice or other.notice
-        self.run = self.run or other.run
-        self.mirror = self.mirror or other.mirror
-        self.lost = self.lost or other.lost
-        self.agent, self.index = other.agent, other.index
-
-
-def answer_of(block: Block, record: Record, *, alone: bool) -> Answer | None:
-    """
-    The parent's record of an end.
-
-    Args:
-        block: The result of the call.
-        record: Its record.
-        alone: The record holds no other result, so that its structured part is this one's.
-
-    Returns:
-        None where the result is not in this copy of the history.
-    """
-    text = records.string(block.content)
-    if text.startswith(records.NOT_COPIED):
-        return None
-    if block.is_error:
-        refused = text.startswith(records.REFUSED)
-        return Answer(status="refused" if refused else "failed", at=record.at, text=text[:1000])
-    result = records.decode_result(record.tool_use_result) if alone else Result()
-    if result.status == "async_launched" or result.resumed_agent_id or text.startswith("Async agent launched"):
-        return Answer(status="launched", at=record.at, model=records.model_of(result.resolved_model))
-    spent = result.total_tokens is None or result.total_tokens > 0 or (result.total_tool_use_count or 0) > 0
-    return Answer(
-        status="completed",
-        at=record.at,
-        text="" if spent else text[:1000],
-        kind=result.agent_type,
-        model=records.model_of(result.resolved_model),
-        duration_ms=int(result.total_duration_ms) if result.total_duration_ms is not None else records.duration(text),
-        last_call=result.usage.tokens() if result.usage is not None else None,
-        idle=not spent,
-    )
-
-
-def child_of(block: Block, record: Record, *, alone: bool) -> str | None:
-    """The id of the child that a result tells of; in a child's own file only its text does."""
-    result = records.decode_result(record.tool_use_result) if alone else Result()
-    return result.agent_id or result.resumed_agent_id or records.child_in(records.string(block.content))
+def between_ms(begin: float | None, end: float | None) -> int | None:
+    """Milliseconds from one time to another, neither of which must be known."""
+    return max(0, round((end - begin) * 1000)) if begin is not None and end is not None else None

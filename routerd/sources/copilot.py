@@ -94,7 +94,7 @@ class CopilotMachine(TurnMachine):
     def _call(self, turn: Turn, data: dict[str, Any]) -> None:
         call_id, tool, arguments = (
             values.string(data, "toolCallId") or "",
-            data.get("toolName"),
+            values.string(data, "toolName"),
             values.member(data, "arguments"),
         )
         turn.acts(call_id, values.command(arguments.get("command")) if tool in _SHELLS else "")

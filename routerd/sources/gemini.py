@@ -150,7 +150,7 @@ def _reduced(message: Message) -> Message:
     kept = {key: message.get(key) for key in ("type", "timestamp", "model", "tokens")}
     kept["content"] = values.text(message.get("content"))[:400]
     kept["calls"] = [
-        {key: call.get(key) for key in _CALL_KEYS}
+        {key: values.string(call, key) for key in _CALL_KEYS}
         | {"command": values.member(call, "args").get("command"), "exit": _exit_code(call)}
         for call in values.items(message.get("toolCalls"))
     ]

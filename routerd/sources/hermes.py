@@ -17,7 +17,6 @@ import os.path
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-
 from routerd.events import Completion
 from routerd.sources import hermes_rows as rows
 from routerd.sources.base import Claim, Document, Emitter, Item, Machine, Query, Row
@@ -26,7 +25,8 @@ from routerd.sources.hermes_units import AGENT, World, units
 
 STATE: Final = "state.db"
 EVIDENCE: Final = "verification_evidence.db"
-DUMP: Final = "request_dump_"
+DUMPS: Final = "sessions"
+PROFILES: Final = "profiles"
 
 EVENTS_MAX: Final = 500
 DONE_MAX: Final = 1000
@@ -34,26 +34,27 @@ DONE_MAX: Final = 1000
 
 
 class HermesMachine:
-    """A home of Hermes.
-
-    Attributes:
-        behind: The poll ended early, so that what was found is drained; there is more to ask.
-    """
+    """A home of Hermes."""
 
     def __init__(self, home: str) -> None:
         self.quarantined = 0
-        self.behind = False
         self._state = os.path.join(home, STATE)
         self._evidence = os.path.join(home, EVIDENCE)
         profiles, name = os.path.split(home)
-        scope = name if os.path.basename(profiles) == "profiles" else "default"
+        scope = name if os.path.basename(profiles) == PROFILES else "default"
         self._world = World(path=self._state, scope=scope, dumps={}, evidence={}, owners={})
         self._reading = Reading(self._state, self._world)
         self._done: list[Completion] = []
         self._asked: set[str] = set()
         self._events: int | None = None
         self._event_mark = 0
+        self._again = False
         self._emitter = Emitter()
+
+    @property
+    def behind(self) -> bool:
+        """There is more to ask: the poll ended early, or another file told something of a session that was read."""
+        return len(self._done) >= DONE_MAX or self._again
 
     def restart(self, path: str) -> None:
         """Another file stands at `path`: cursors into the old one mean nothing."""
@@ -69,8 +70,10 @@ class HermesMachine:
             match item:
                 case Row(query="asked"):
                     self._asked.discard(item.path)
+                    if item.path == self._state:
+                        self._reading.answered()
                 case Row(query="sequence"):
-                    if self._reading.behind(rows.count(item.values["seq"])):
+                    if self._reading.is_beyond(rows.count(item.values["seq"])):
                         self.restart(self._state)
                 case Row(query="event"):
                     self._verified(item.values)
@@ -86,12 +89,13 @@ class HermesMachine:
     def drain(self, *, idle: bool) -> list[Completion]:
         """See `base.Machine`."""
         told, self._done = self._done, []
+        self._again = False
         for family in list(self._reading.families.values()):
             resting = frozenset(m.id for m in family.members.values() if self._world.rests(m))
             if idle or family.changed or resting != family.resting:
                 told += units(family, self._world, idle=idle)
                 family.changed, family.resting = False, resting
-            if idle:
+            if idle and not family.waiting:
                 self._reading.drop(family)
         return self._emitter.changed(told)
 
@@ -101,8 +105,7 @@ class HermesMachine:
             return []
         if path in self._asked:  # the last round failed, or the database has no tables yet
             self._asked.discard(path)
-            self._reading.failed()
-            self._events = None
+            self._break_off(path)
             return []
         asked = self._state_round() if path == self._state else self._event_round()
         if not asked:
@@ -111,8 +114,8 @@ class HermesMachine:
         return [*asked, Query("asked", path, "sqlite_master", ("type",), order="rowid LIMIT 1")]
 
     def _state_round(self) -> list[Query]:
-        self.behind = len(self._done) >= DONE_MAX
-        if self.behind:
+        if len(self._done) >= DONE_MAX:
+            self._reading.broken_off()
             return []
         asked = self._reading.round()
         for family in self._reading.finished:
@@ -121,6 +124,12 @@ class HermesMachine:
         # AUTOINCREMENT never gives an id twice, so the sequence goes back only if another file was copied over this.
         sequence = Query("sequence", self._state, "sqlite_sequence", ("seq",), where="name = 'messages'")
         return [sequence, *asked] if asked else []
+
+    def _break_off(self, path: str) -> None:
+        if path == self._state:
+            self._reading.broken_off()
+        else:
+            self._events = None
 
     def _event_round(self) -> list[Query]:
         if self._events is not None and self._events < EVENTS_MAX:
@@ -147,46 +156,54 @@ class HermesMachine:
         if at is not None and values["status"] in ("passed", "failed"):
             session = str(values["session_id"])
             self._world.evidence.setdefault(session, []).append((at, values["status"] == "passed"))
-            self._reading.judged(session)
+            self._again |= self._reading.judged(session)
 
     def _dumped(self, data: bytes) -> None:
         found = rows.cause_of_dump(data)
         if found is not None:
             self._world.dumps[found[0]] = found[1]
-            self._reading.judged(found[0])
+            self._again |= self._reading.judged(found[0])
 
 
 class Hermes:
     """The source of Hermes homes."""
 
     agent = AGENT
+    polled = True  # skills, caches and sandboxes lie there too
 
     def roots(self, env: Mapping[str, str]) -> list[str]:
-        """The main home, and the one that `$HERMES_HOME` names where it is another; profiles lie inside."""
-        main = os.path.join(env.get("HOME", ""), ".hermes") if env.get("HOME") else None
-        own = env.get("HERMES_HOME") or None
-        if own is not None:
-            own = os.path.normpath(own)
-        if main is None or own is None or own == main:
-            return [root for root in (own or main,) if root]
-        return [main] if own.startswith(main + os.sep) else [own, main]
+        """The home that `$HERMES_HOME` names, and the main one; profiles lie inside."""
+        main = os.path.join(env["HOME"], ".hermes") if env.get("HOME") else None
+        own = os.path.normpath(env["HERMES_HOME"]) if env.get("HERMES_HOME") else None
+        if own is None or main is None:
+            return [root for root in (own, main) if root is not None]
+        return [main] if own == main or own.startswith(main + os.sep) else [own, main]
 
-    def claim(self, root: str, path: str, head: Callable[[], bytes]) -> Claim | None:  # noqa: ARG002
+    def enters(self, root: str, directory: str) -> bool:
+        """Profiles, and the directories of request dumps."""
+        home, name = os.path.split(os.path.normpath(directory))
+        root = os.path.normpath(root)
+        return (
+            (home == root and name == PROFILES) or (name == DUMPS and _is_home(root, home)) or _is_home(root, directory)
+        )
+
+    def claim(self, root: str, path: str, head: Callable[[], bytes]) -> Claim | None:
         """The databases of the root and of its profiles, and their request dumps; copies elsewhere are none."""
         folder, name = os.path.split(path)
+        home, parent = os.path.split(folder)
         if name in (STATE, EVIDENCE):
-            return Claim(folder, "database") if _is_home(root, folder) else None
-        home, sessions = os.path.split(folder)
-        if sessions == "sessions" and name.startswith(DUMP) and name.endswith(".json") and _is_home(root, home):
-            return Claim(home, "document")
-        return None
+            return Claim(folder, "database") if path == root or _is_home(root, folder) else None
+        is_dump = parent == DUMPS and name.startswith("request_dump_") and name.endswith(".json")
+        return Claim(home, "document") if is_dump and _is_home(root, home) else None
 
     def open(self, group: str) -> Machine:
         """A machine that has seen nothing yet."""
         return HermesMachine(group)
 
 
+SOURCE: Final = Hermes()
+
+
 def _is_home(root: str, folder: str) -> bool:
-    root = os.path.normpath(root)
-    parent, _ = os.path.split(os.path.normpath(folder))
-    return os.path.normpath(folder) == root or parent == os.path.join(root, "profiles")
+    root, folder = os.path.normpath(root), os.path.normpath(folder)
+    return folder == root or os.path.dirname(folder) == os.path.join(root, PROFILES)

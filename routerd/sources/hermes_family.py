@@ -77,21 +77,22 @@ class Member(msgspec.Struct, kw_only=True):
         config = rows.json_of(values.get("model_config"))
         config = config if isinstance(config, dict) else {}
         origin = config.get("_delegate_from")
-        self.origin = origin if isinstance(origin, str) else None
-        self.linked = bool(values.get("parent_session_id"))
-        self.parent_id = values.get("parent_session_id") or self.origin
+        self.origin = rows.text(origin)
+        parent = rows.text(values.get("parent_session_id"))
+        self.linked = parent is not None
+        self.parent_id = parent or self.origin
         self.marked = values.get("source") == "subagent" or origin is not None
         self.branched = config.get("_branched_from") is not None
-        self.route = Route(values.get("model"), values.get("billing_provider"))
+        self.route = Route(rows.text(values.get("model")), rows.text(values.get("billing_provider")))
         self.effort = rows.effort_of(config)
         self.max_iterations = rows.count(config.get("max_iterations")) or None
         self.started_at = rows.number(values.get("started_at")) or 0.0
         self.ended_at = rows.number(values.get("ended_at"))
-        self.end_reason = values.get("end_reason")
+        self.end_reason = rows.text(values.get("end_reason"))
         self.tokens = _tokens(values)
         self.cost, self.cost_estimated = _cost(values)
         self.api_calls = rows.count(values.get("api_call_count"))
-        self.cwd = values.get("cwd")
+        self.cwd = rows.text(values.get("cwd"))
         found = rows.number(values.get("message_count"))
         self.message_count = None if found is None else int(found)
         self.rewinds = rows.count(values.get("rewind_count"))
@@ -167,6 +168,11 @@ class Family:
         self.resting: frozenset[str] = frozenset()
         self._heads: dict[str, str] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """There is more of it to read."""
+        return bool(self.unexplored) or any(member.stale for member in self.members.values())
+
     def join(self, member: Member) -> None:
         """Takes in a session."""
         self.members[member.id] = member
@@ -196,6 +202,7 @@ class Family:
         if page >= page_max:
             return
         member.stale = False
+        member.trusted &= member.message_count is not None
         rewound = member.rewinds != member.seen_rewinds
         offset = (member.message_count or 0) - member.fed
         if member.offset is None:
@@ -214,7 +221,7 @@ class Family:
         return member.rewinds != member.seen_rewinds or (member.trusted and offset != member.offset)
 
     def _forget(self, session: str) -> None:
-        head = self._heads[session] if session in self._heads else session
+        head = self._heads.get(session, session)
         for name in self.chains.pop(head, [session]):
             self._heads.pop(name, None)
             member = self.members[name]

@@ -14,7 +14,7 @@ A poll is a list of steps, each skipped when it has nothing to ask:
     pages       messages of members, those of a parent before those of its children
     sweep       on a first reading: the next sessions by id
 
-Nothing is concluded from a round before the next one is asked for, for it may have failed.
+What a round means is concluded when it was answered to its end, for it may fail.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +68,9 @@ class Reading:
         self._at_mark: set[str] = set()
         self._heads_read = False
         self._lost: set[str] = set()
+        self._judged: set[str] = set()
         self._found: dict[str, Member] = {}
+        self._gone: set[str] = set()
         self._swept: list[Member] = []
         self._there: set[str] = set()
         self._wanted: dict[str, str] = {}
@@ -77,8 +79,8 @@ class Reading:
         self._names: list[str] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """A round that was asked for is asked for again."""
-        return {**self.__dict__, "_conclude": None, "_counts": {}, "_heads_read": False}
+        """A round that was not answered is asked for again."""
+        return {**self.__dict__, "_conclude": None, "_heads_read": False}
 
     # --- what came --------------------------------------------------------------------------------------------------
 
@@ -116,13 +118,20 @@ class Reading:
         """The family of a session, if it is in memory."""
         return self.families.get(self._roots.get(session, ""))
 
-    def judged(self, session: str) -> None:
-        """Something is known of a session beside its rows: its units are to be told anew."""
+    def judged(self, session: str) -> bool:
+        """
+        Something is known of a session beside its rows: its units are to be told anew.
+
+        Returns whether the database has to be asked for it again.
+        """
         family = self.family_of(session)
         if family is not None:
             family.changed = True
-        elif self._swept_to is None or session <= self._swept_to:
-            self._lost.add(session)
+            return False
+        if self._swept_to is not None and session > self._swept_to:
+            return False
+        self._judged.add(session)
+        return True
 
     def drop(self, family: Family) -> None:
         """Takes a family out of memory; if something happens to it, it is read anew."""
@@ -130,9 +139,9 @@ class Reading:
         for name in family.members:
             self._roots.pop(name, None)
 
-    def behind(self, mark: int) -> bool:
-        """Whether the database counts its messages from below what was read: a backup was copied over it."""
-        return self._mark is not None and mark < self._mark
+    def is_beyond(self, last: int) -> bool:
+        """Whether ids were read that the database has not given out yet: an older copy was put in its place."""
+        return self._mark is not None and last < self._mark
 
     def _clock(self, at: Any) -> None:
         self._world.newest = max(self._world.newest, rows.number(at) or 0.0)
@@ -166,8 +175,8 @@ class Reading:
         if (family := self.family_of(session)) is not None:
             name = "\n".join(str(values[column]) for column in _USAGE[1:5])
             family.members[session].routes[name] = Route(
-                values["model"],
-                values["billing_provider"] or None,
+                rows.text(values["model"]),
+                rows.text(values["billing_provider"]),
                 rows.count(values["api_call_count"]),
                 rows.number(values["first_seen"]),
                 rows.number(values["last_seen"]),
@@ -182,7 +191,7 @@ class Reading:
             return
         self._at_mark.add(name)
         self._clock(at)
-        session = str(values["parent_session_id"] or "")
+        session = rows.text(values["parent_session_id"]) or ""
         root = self._roots.get(session)
         if root is not None:
             self._wanted[name] = root
@@ -201,9 +210,6 @@ class Reading:
 
     def round(self) -> list[Query]:
         """The next queries; an empty list ends the poll."""
-        conclude, self._conclude = self._conclude, None
-        if conclude is not None:
-            conclude()
         self._counts = {}
         for step in (self._heads, self._fetch, self._explore, self._ask_background, self._pages, self._sweep):
             if asked := step():
@@ -211,14 +217,22 @@ class Reading:
         self._heads_read = False
         return []
 
-    def failed(self) -> None:
-        """The round did not take place."""
+    def answered(self) -> None:
+        """All rows of the round were taken in."""
+        conclude, self._conclude = self._conclude, None
+        if conclude is not None:
+            conclude()
+
+    def broken_off(self) -> None:
+        """The poll ends here; the round that was asked last did not take place."""
         self._conclude = None
         self._heads_read = False
 
     def _heads(self) -> list[Query]:
         if self._heads_read:
             return []
+        self._lost |= self._judged
+        self._judged = set()
         self._conclude = self._headed
         going = [
             member.id
@@ -264,16 +278,15 @@ class Reading:
         return [self._ask_in("found", "sessions", _SESSION, "id", self._names)]
 
     def _fetched(self) -> None:
-        """Goes up to the roots; whoever is not there was deleted."""
-        asked = set(self._names)
-        self._lost -= asked
+        """Goes up to the roots; whoever does not come was deleted."""
+        self._lost.difference_update(self._names)
+        self._gone.update(set(self._names) - self._found.keys())
         above = {member.parent_id for member in self._found.values() if member.parent_id is not None}
-        above -= self._found.keys() | self._roots.keys() | self._there
-        self._there |= asked - self._found.keys()
-        if above - asked:
-            self._lost |= above - asked
+        above -= self._found.keys() | self._roots.keys() | self._gone
+        if above:
+            self._lost |= above
             return
-        found, self._found, self._there = self._found, {}, set()
+        found, self._found, self._gone = self._found, {}, set()
         for member in found.values():
             self._adopt(member, found)
 
@@ -311,7 +324,7 @@ class Reading:
 
     def _ask_background(self) -> list[Query]:
         for family in self.families.values():
-            if family.changed and not _is_stale(family):
+            if family.changed and not family.waiting:
                 self._wanted.update((name, family.root) for name in family.unanswered())
         self._names = list(self._wanted)[:MEMBERS_MAX]
         if not self._names:
@@ -368,10 +381,8 @@ class Reading:
         if self._swept_to is None:
             return []
         self._conclude = self._looked
-        where = "id > ?"
-        return [
-            self._ask("sweep", "sessions", _SESSION, where, (self._swept_to,), order=f"id LIMIT {SWEEP_MAX}"),
-        ]
+        order = f"id LIMIT {SWEEP_MAX}"
+        return [self._ask("sweep", "sessions", _SESSION, where="id > ?", params=(self._swept_to,), order=order)]
 
     def _looked(self) -> None:
         """Roots begin families; who has a parent is reached from there, if that exists."""
@@ -399,6 +410,7 @@ class Reading:
         name: str,
         table: str,
         columns: tuple[str, ...],
+        *,
         where: str = "1",
         params: tuple[Any, ...] = (),
         order: str = "",
@@ -407,7 +419,7 @@ class Reading:
         return Query(name, self.path, table, columns, where=where, params=params, needs=needs, order=order)
 
     def _ask_in(
-        self, name: str, table: str, columns: tuple[str, ...], column: str, names: Iterable[str], also: str = "1"
+        self, name: str, table: str, columns: tuple[str, ...], column: str, names: Iterable[str], *, also: str = "1"
     ) -> Query:
         params = tuple(names)
         where = f"{column} IN ({', '.join('?' * len(params))}) AND {also}"
@@ -419,10 +431,6 @@ def _member(values: Mapping[str, Any]) -> Member:
     member = Member(id=str(values["id"]), routes={})
     member.refresh(values)
     return member
-
-
-def _is_stale(family: Family) -> bool:
-    return bool(family.unexplored) or any(member.stale for member in family.members.values())
 
 
 def _batches(names: list[str]) -> list[list[str]]:

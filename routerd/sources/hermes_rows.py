@@ -101,11 +101,11 @@ def text_of(content: Any) -> str:
     if not isinstance(content, str):
         return ""
     if not content.startswith(_JSON_PREFIX):
-        return content
+        return text(content) or ""
     parts = json_of(content)
     if not isinstance(parts, list):
         return ""
-    return "\n".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return "\n".join(found for part in parts if (found := _str(part, "text")) is not None)
 
 
 def json_of(content: Any) -> Any:
@@ -145,8 +145,8 @@ def calls_of(tool_calls: Any) -> list[tuple[str, str, Any]]:
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             continue
-        name = call.get("id") or call.get("call_id")
-        found.append((name if isinstance(name, str) else "", function["name"], function.get("arguments")))
+        name = _str(call, "id") or _str(call, "call_id") or ""
+        found.append((name, function["name"], function.get("arguments")))
     return found
 
 
@@ -311,9 +311,15 @@ def count(value: Any) -> int:
     return int(found) if found is not None and found > 0 else 0
 
 
+def text(value: Any) -> str | None:
+    """A text that says something. Halves of surrogate pairs, which JSON can spell, are no text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
 def _str(value: Any, key: str) -> str | None:
-    found = value.get(key) if isinstance(value, Mapping) else None
-    return found if isinstance(found, str) and found else None
+    return text(value.get(key)) if isinstance(value, Mapping) else None
 
 
 def _int(value: Any, key: str) -> int | None:

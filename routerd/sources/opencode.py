@@ -44,6 +44,7 @@ class Session:
     def __init__(self, identity: str) -> None:
         self.id = identity
         self.left = False
+        self.transcript = ""
         self.info: Record = {}
         self.first: str | None = None
         self.call: str | None = None
@@ -68,8 +69,8 @@ class Session:
             metadata, given = values.member(state, "metadata"), values.member(state, "input")
             kept = {
                 "call": values.string(data, "callID") or identity,
-                "tool": data.get("tool"),
-                "status": state.get("status"),
+                "tool": values.string(data, "tool"),
+                "status": values.string(state, "status"),
                 "command": values.command(given.get("command")),
                 "exit": metadata.get("exit"),
                 "session": metadata.get("sessionId"),
@@ -89,10 +90,16 @@ class Session:
         """The tools that a message called."""
         return [part for _, part in sorted(self.parts.get(message_id, {}).items()) if "call" in part]
 
-    def completions(self, transcript: str, idle_before: float) -> list[Completion]:
-        """The session's turns, as far as their messages are here; one that was left before then has ended."""
+    def completions(self, idle_before: float) -> list[Completion]:
+        """
+        The session's turns, as far as their messages are here; one that was left before then has ended.
+
+        None before the session itself is known, which tells a delegation from a turn.
+        """
+        if not self.info:
+            return []
         users = [name for name, message in sorted(self.messages.items()) if message["role"] == "user"]
-        return [self._completion(name, transcript, idle_before) for name in users if self.texts(name)]
+        return [self._completion(name, idle_before) for name in users if self.texts(name)]
 
     def _keys(self, name: str) -> tuple[str, ...]:
         if self.info.get("parentID") is None:
@@ -103,7 +110,7 @@ class Session:
         made = (unit_key(AGENT, "tool", self.call),) if self.call else ()
         return (child_key(AGENT, None, self.id), later, *made)
 
-    def _completion(self, name: str, transcript: str, idle_before: float) -> Completion:
+    def _completion(self, name: str, idle_before: float) -> Completion:
         user = self.messages[name]
         child = self.info.get("parentID") is not None
         key, *more_keys = self._keys(name)
@@ -113,7 +120,7 @@ class Session:
             key=key,
             more_keys=tuple(more_keys),
             session_id=self.info.get("parentID") or self.id,
-            transcript=transcript,
+            transcript=self.transcript,
             goal=self.texts(name),
             child=child,
             cwd=self.info.get("directory"),
@@ -220,6 +227,7 @@ class OpenCodeMachine:
         session = self._session(self.group)
         self._stored_files = True
         if kind == "session":
+            session.transcript = path
             session.info = {"parentID": values.string(data, "parentID"), "directory": values.string(data, "directory")}
         elif kind == "message":
             session.message(identity, data)
@@ -231,6 +239,7 @@ class OpenCodeMachine:
         if query == "session":
             info = {"parentID": values.string(row, "parent_id"), "directory": values.string(row, "directory")}
             self._session(identity).info = info
+            self._session(identity).transcript = self.group
         elif query == "first":
             self._session(session_id).first = identity
         elif query == "call":
@@ -296,7 +305,7 @@ class OpenCodeMachine:
         idle_before = math.inf if idle else self._mark[0] / 1000 - IDLE_AFTER_S
         completions: list[Completion] = []
         for name, session in list(self._sessions.items()):
-            turns = session.completions(self.group, idle_before)
+            turns = session.completions(idle_before)
             completions += turns
             session.left = session.left or idle
             if not self._stored_files and all(turn.ended for turn in turns):

@@ -163,16 +163,18 @@ class TurnMachine:
                 self.turn.extent += 1
 
     def begin(self, turn: Turn) -> None:
-        """A turn begins, and ends the one before it."""
+        """A turn begins, and ends the one before it where that was last heard of."""
         if self.turn is not None:
-            self.end(self.at_rest(self.turn))
+            self._ended.append(self.turn.completion(self.at_rest(self.turn)))
         turn.started_at = turn.last_at = self.at
         self.turn = turn
 
-    def end(self, end: End, *, censored: Censoring | None = None, wall_ms: float | None = None) -> None:
-        """The open turn ends."""
+    def end(self, end: End, *, censored: Censoring | None = None) -> None:
+        """The open turn ends now."""
         if self.turn is not None:
-            self._ended.append(self.turn.completion(end, censored=censored, wall_ms=wall_ms))
+            self.turn.last_at = self.at
+            self.turn.extent += 1
+            self._ended.append(self.turn.completion(end, censored=censored))
             self.turn = None
 
     def at_rest(self, turn: Turn) -> End:

@@ -104,7 +104,7 @@ def wanted(news: Sequence[News]) -> Wanted:
             case Seen():
                 wants.keys += item.completion.keys
             case Report():
-                wants.keys += item.keys
+                wants.keys += (*item.keys, report_key(item.outcome_id))
                 wants.report_ids.append(item.outcome_id)
                 if item.decision_id is not None:
                     wants.keys.append(decision_key(item.decision_id))

@@ -47,20 +47,21 @@ class Database:
         self._file: tuple[int, int] | None = None
         self._version: int | None = None
         self._begun = False
-        self._behind = False
+        self._machine: Machine | None = None
         self._schema: int | None = None
         self._columns: dict[str, frozenset[str]] = {}
 
     def changed(self) -> bool:
         """
-        Whether there may be something to read: another connection wrote, another file stands there, or there is more.
+        Whether there may be something to read: another connection wrote, another file stands there, or the machine
+        says that it is `behind` (it ended a poll early, to be drained).
 
         Raises:
             DatabaseUnreadable: As for `read`.
         """
         if self._connection is None or self._file != self._identity():
             return True
-        return self._behind or self._data_version() != self._version
+        return bool(getattr(self._machine, "behind", False)) or self._data_version() != self._version
 
     def read(self, machine: Machine) -> int:
         """
@@ -86,8 +87,6 @@ class Database:
         queries = machine.queries(self.path)
         if not queries:
             self._begun = False
-            # A machine may end a poll early so that what it has is drained first.
-            self._behind = bool(getattr(machine, "behind", False))
             return None
         rows = self._ask(queries)
         for row in rows:
@@ -110,6 +109,7 @@ class Database:
             machine.restart()
         self._file = identity
         self._version = self._data_version()
+        self._machine = machine
         self._begun = True
 
     def _identity(self) -> tuple[int, int]:

@@ -1,0 +1,92 @@
+"""
+How fast the catalogue is: building it, and looking a dispatch up for the first time and again.
+
+    python benchmarks/catalog.py
+
+Each lookup is timed by itself with `perf_counter_ns`. "new" are dispatches that were never seen, each once; "seen" are
+those of a working set that is asked for over and over, as a daemon does.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from routerd.catalog import Catalog, ResolveParams
+from routerd.catalog.registry import load
+from routerd.config import Config
+from routerd.errors import RequestError
+from routerd.events import Dispatch, Tokens
+
+T = TypeVar("T")
+
+EFFORTS = (None, "low", "medium", "high", "xhigh")
+
+
+def report(name: str, call: Callable[[T], object], items: Sequence[T]) -> None:
+    """Prints median, 99th percentile and maximum of the time that `call` takes on each item."""
+    taken = []
+    for item in items:
+        begin = time.perf_counter_ns()
+        call(item)
+        taken.append((time.perf_counter_ns() - begin) / 1e3)
+    taken.sort()
+    p50, p99 = taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
+    print(f"{name:28} n {len(taken):6}   p50 {p50:9.1f} µs   p99 {p99:9.1f} µs   max {taken[-1]:9.1f} µs")
+
+
+def spellings() -> list[str]:
+    """Model strings in the forms that logs and people use."""
+    found = []
+    for model in load().models:
+        vendor = model.provider or "meta-llama"
+        found += [model.id, f"{vendor}/{model.id}", f"{model.id}-20251101", f"{model.id}-latest", model.id.upper()]
+        found += [f"openrouter/{vendor}/{model.id}:free", f"us.anthropic.{model.id}-v1:0", *model.served_as.values()]
+    return found
+
+
+def dispatches(texts: Sequence[str]) -> list[Dispatch]:
+    """Every string at every effort, with and without a provider, in random order."""
+    found = [
+        Dispatch(executor="delegate", model=text, provider=provider, reasoning_effort=effort)
+        for text in texts
+        for effort in EFFORTS
+        for provider in (None, "openrouter")
+    ]
+    random.Random(0).shuffle(found)
+    return found
+
+
+def resolvable(catalog: Catalog, params: ResolveParams) -> bool:
+    """Whether it resolves at all: not every model takes an effort."""
+    try:
+        catalog.resolve(params)
+    except RequestError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Prints the table."""
+    report("build", lambda _: Catalog(Config(), {}), range(50))
+    catalog = Catalog(Config(), {})
+    report("warm (import of the prices)", lambda _: catalog.warm(), range(1))
+    asked = dispatches(spellings())
+    report("canonical, new", catalog.canonical, asked)
+    working_set = asked[:200]
+    seen = random.Random(1).choices(working_set, k=100_000)
+    report("canonical, seen", catalog.canonical, seen)
+    report("attributes, new", catalog.attributes, working_set)
+    report("attributes, seen", catalog.attributes, seen)
+    params = [ResolveParams(model=d.model, reasoning_effort="high", provider=d.provider) for d in seen[:20_000]]
+    report("resolve", catalog.resolve, [p for p in params if resolvable(catalog, p)])
+    tokens = Tokens(input=1000, output=500, cache_read=20_000)
+    for name in ("price, new", "price, seen"):
+        priced = working_set if name == "price, new" else seen
+        report(name, lambda d: catalog.price(d.provider, d.model, tokens, 1.79e9), priced)
+    report("models", lambda _: catalog.models(), range(10))
+    report("prompt", lambda _: catalog.prompt(), range(10))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Catalogues for the tests of the catalogue."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from routerd.catalog import Catalog
+from routerd.config import decode
+
+Make = Callable[..., Catalog]
+
+
+def make_catalog(text: str = "", env: Mapping[str, str] | None = None) -> Catalog:
+    """A catalogue of a configuration in TOML, which is not checked."""
+    return Catalog(decode(text, "routerd.toml", frozenset()), {} if env is None else env)
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """The catalogue of an empty configuration and an empty environment."""
+    return make_catalog()
+
+
+@pytest.fixture(scope="session")
+def make() -> Make:
+    """Makes a catalogue of a configuration in TOML."""
+    return make_catalog
