@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from routerd.catalog.efforts import LEVELS
 from routerd.catalog.registry import Fit, Model, Registry, Scale
 
 Path = Literal["weighted", "irt", "size", "family", "effort"]
@@ -158,13 +159,10 @@ class Estimator:
 
 
 def by_effort(effort: str | None, scale: Scale) -> Capability | None:
-    """The score that a reasoning effort alone suggests."""
-    if effort is None:
+    """The score that a reasoning effort alone suggests; below low as low, above high as high."""
+    if effort not in LEVELS:
         return None
-    if effort in EFFORTS:
-        score = EFFORTS[effort]
-    else:
-        score = EFFORTS["low"] if effort in ("none", "minimal") else EFFORTS["high"]
+    score = EFFORTS["low"] if effort in ("none", "minimal") else EFFORTS.get(effort, EFFORTS["high"])
     return Capability(
         score=score, se=scale.default_rms, path="effort", source=f"reasoning effort {effort}, nothing else"
     )

@@ -76,14 +76,14 @@ class Catalog:
         Never fails: what is not known keeps a tidied spelling. Roles and agents stay as they are.
         """
         effort = _effort(dispatch.reasoning_effort)
-        provider = self._providers.canonical(dispatch.provider) if dispatch.provider else None
+        provider = (self._providers.canonical(dispatch.provider) or None) if dispatch.provider else None
         if not dispatch.model:
             return msgspec.structs.replace(dispatch, provider=provider, model=None, reasoning_effort=effort)
         identity, typed_provider = self._meant(dispatch.model)
         return msgspec.structs.replace(
             dispatch,
             provider=provider or typed_provider or identity.provider or identity.native,
-            model=identity.id,
+            model=identity.id or None,
             reasoning_effort=effort or identity.effort,
         )
 

@@ -31,6 +31,11 @@ def position(name: str | None) -> float | None:
 
 
 def nearest(name: str, taken: Sequence[str]) -> str:
-    """The level in `taken` (not empty) that is nearest to `name`; of two as near, the lower, which is the cheaper."""
+    """
+    The level in `taken` (not empty) that is nearest to `name`; of two as near, the lower, which is the cheaper.
+
+    Who asks for some effort does not get none, as long as there is another.
+    """
     at = LEVELS.index(name)
-    return min((known for known in LEVELS if known in taken), key=lambda known: abs(LEVELS.index(known) - at))
+    known = [level for level in LEVELS if level in taken and (level != "none" or name == "none")]
+    return min(known or taken, key=lambda level: abs(LEVELS.index(level) - at))

@@ -112,7 +112,7 @@ def core(text: str) -> Core:
     if "@" in name:
         prefixes.append("vertex")
     name, _, variant = name.partition(":")
-    name = _AT_VERSION.sub("", _DATE.sub("", name)).removesuffix("-latest")
+    name = _AT_VERSION.sub("", _DATE.sub("", name)).removesuffix("-latest").strip()
     return Core(name, None if variant in ("", "latest", "0") else variant, tuple(prefixes))
 
 

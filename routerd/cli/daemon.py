@@ -1,5 +1,6 @@
 """`routerd`: the daemon in the foreground, or with `--once` a single reading of what the logs hold."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,8 @@ def routerd(
     check_config: bool
         Say whether the configuration can be used, and stop.
     """
+    # The engine's matrices are small: threads of the linear algebra library would only take processors from the agents.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from routerd.cli import serve  # noqa: PLC0415 - numpy and the rest only when they are needed
 
     return serve.run(config=config, socket=socket, state_dir=state_dir, once=once, json=json, check_config=check_config)

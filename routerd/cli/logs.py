@@ -18,7 +18,8 @@ def configure(config: LogConfig) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            # Plain tracebacks: the pretty ones show local variables, and those may hold a prompt.
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
             if pretty
             else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],

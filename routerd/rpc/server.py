@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._held = 0  # bytes in both
         self._reading = True
         self._writable = True
-        self._yielded = False  # others have their turn
+        self._yielded = False  # others have their turn, and `_work` is to be called again
         self._flushing = False  # a write is to come at the end of this round of the loop
         self._dropping = False  # the rest of too long a line
         self._ended = False  # no more requests will be taken
@@ -153,7 +153,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self._work()
+        if not self._yielded:
+            self._work()
 
     # --- what the server asks ---------------------------------------------------------------------------------------
 
@@ -187,7 +188,7 @@ class Connection(asyncio.Protocol):
     def _work(self) -> None:
         """Answers what came in, until all is answered or something has to be waited for."""
         until = self._server.time() + TURN_S
-        self._yielded = False
+        left = True
         while not self._blocked:
             try:
                 line = self._lines.take()
@@ -195,13 +196,15 @@ class Connection(asyncio.Protocol):
                 self._drop(error)
                 return
             if line is None:
+                left = False
                 break
             self._answer(line)
             if self._lines and self._server.time() > until:
-                self._yielded = True
-                self._server.soon(self._work)
                 break
         self._flush()
+        self._yielded = left and not self._blocked
+        if self._yielded:
+            self._server.soon(self._work)
         self._read_if_able()
 
     @property
@@ -259,6 +262,7 @@ class Connection(asyncio.Protocol):
             self.end()
             return
         self._dropping = True
+        self._yielded = False
         self._server.later(DROP_S, self.end)
         self._flush()
         self._reading = True
@@ -285,7 +289,7 @@ class Connection(asyncio.Protocol):
     def _flushed(self) -> None:
         self._flushing = False
         self._flush()
-        if not self._reading:
+        if not self._reading and not self._yielded:
             self._work()
         self._server.changed()
 

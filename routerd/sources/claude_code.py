@@ -80,3 +80,6 @@ class ClaudeCode:
     def open(self, group: str) -> Machine:
         """A machine for one session."""
         return Session(group.rpartition("/")[2])
+
+
+SOURCE: Final = ClaudeCode()

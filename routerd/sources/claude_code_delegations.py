@@ -66,6 +66,7 @@ class Delegation(msgspec.Struct, kw_only=True):
         index: Which of the child's requests it is; the first is 0.
         mirror: The run as the parent's progress records show it; it lacks the last word.
         lost: The parent went on without an answer.
+        touched: When it was last heard of, in order.
         given: Form in which it was last given out.
     """
 
@@ -79,6 +80,7 @@ class Delegation(msgspec.Struct, kw_only=True):
     mirror: Run | None = None
     lost: bool = False
     dirty: bool = False
+    touched: int = 0
     given: bytes = b""
 
     @property
@@ -215,7 +217,8 @@ def answer_of(block: Block, record: Record, *, alone: bool) -> Answer | None:
         refused = text.startswith(texts.REFUSED) and texts.STOPPED not in text
         return Answer(status="refused" if refused else "failed", at=record.at, text=text[:1000])
     result = records.decode_result(record.tool_use_result) if alone else Result()
-    if result.status == "async_launched" or result.resumed_agent_id or text.startswith("Async agent launched"):
+    running = result.status not in (None, "completed", "forked") or result.resumed_agent_id is not None
+    if running or text.startswith(texts.LAUNCHED) or '"resumedAgentId":"' in text:
         return Answer(status="launched", at=record.at, model=texts.model_of(result.resolved_model))
     spent = result.total_tokens is None or result.total_tokens > 0 or (result.total_tool_use_count or 0) > 0
     return Answer(
@@ -224,7 +227,9 @@ def answer_of(block: Block, record: Record, *, alone: bool) -> Answer | None:
         text="" if spent else text[:1000],
         kind=result.agent_type,
         model=texts.model_of(result.resolved_model),
-        duration_ms=int(result.total_duration_ms) if result.total_duration_ms is not None else texts.duration(text),
+        duration_ms=records.whole(result.total_duration_ms)
+        if result.total_duration_ms is not None
+        else texts.duration(text),
         last_call=result.usage.tokens() if result.usage is not None else None,
         idle=not spent,
     )

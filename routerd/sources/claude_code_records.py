@@ -7,8 +7,8 @@ line, NULs from a crash, bytes that are not UTF-8.
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, field
@@ -16,11 +16,19 @@ from msgspec import Raw, field
 from routerd.events import Tokens
 from routerd.sources.base import GOAL_CHARS_MAX
 
+SYNTHETIC: Final = "<synthetic>"
+"""The model of records that the harness makes up."""
+
 WANTED: Final = frozenset({"user", "assistant", "system", "queue-operation", "progress", "api-request"})
 """Types that are read; metadata, attachments, snapshots and whatever a later version adds are skipped."""
 
 TOLD: Final = frozenset({"user", "assistant"})
 """Types of which every record must be readable; others come in shapes that are none of ours."""
+
+
+COUNT_MAX: Final = 2**40
+
+T = TypeVar("T")
 
 
 class Skimmed(msgspec.Struct, rename="camel"):
@@ -38,10 +46,10 @@ class Usage(msgspec.Struct):
     def tokens(self) -> Tokens:
         """The same in the kinds that routerd knows; Claude's input holds no cache."""
         return Tokens(
-            input=int(self.input_tokens or 0),
-            output=int(self.output_tokens or 0),
-            cache_read=int(self.cache_read_input_tokens or 0),
-            cache_write=int(self.cache_creation_input_tokens or 0),
+            input=whole(self.input_tokens),
+            output=whole(self.output_tokens),
+            cache_read=whole(self.cache_read_input_tokens),
+            cache_write=whole(self.cache_creation_input_tokens),
         )
 
 
@@ -106,6 +114,7 @@ class Record(Skimmed):
     data: Mirrored | None = None
     parent_tool_use_id: str | None = field(name="parentToolUseID", default=None)
     params: Any = None
+    query_source: str | None = None
 
     @property
     def at(self) -> float | None:
@@ -126,21 +135,26 @@ class Meta(Skimmed):
     tool_use_id: str | None = None
     spawn_depth: int | None = None
     model: str | None = None
-    launched_with_defaults: bool | None = None
 
 
 class Input(msgspec.Struct):
-    """Arguments of the tools that matter: shells, delegations, messages to children."""
+    """Arguments of the tools that matter: shells, delegations, messages to children (some of them no texts)."""
 
     command: str | None = None
-    run_in_background: bool | None = None
+    run_in_background: Any = None
     prompt: str | None = None
     description: str | None = None
     subagent_type: str | None = None
     model: str | None = None
-    effort: str | None = None
+    effort: Any = None
     resume: str | None = None
-    message: str | None = None
+    message: Any = None
+
+    @property
+    def task(self) -> str:
+        """What a child is to do."""
+        said = self.message if isinstance(self.message, str) else None
+        return self.prompt or said or self.description or ""
 
 
 class Result(Skimmed):
@@ -161,6 +175,7 @@ _RECORD: Final = msgspec.json.Decoder(Record)
 _HEADER: Final = msgspec.json.Decoder(Header)
 _INPUT: Final = msgspec.json.Decoder(Input)
 _RESULT: Final = msgspec.json.Decoder(Result)
+_ANY: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
 _META: Final = msgspec.json.Decoder(Meta)
 
 
@@ -188,6 +203,7 @@ def _type(data: bytes) -> str:
     try:
         return _HEADER.decode(data).type
     except msgspec.ValidationError:
+        msgspec.json.decode(data)  # no record, but JSON: else it raises
         return ""
 
 
@@ -214,20 +230,40 @@ def _values(text: str) -> Iterator[Any]:
             end += 1
 
 
+def results(record: Record) -> list[Block]:
+    """The results of tools in a user record."""
+    content = record.message.content if record.message is not None else None
+    return [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
+
+
+def is_answer(record: Record) -> bool:
+    """Whether a record shows that a model was asked, be it in vain."""
+    message = record.message
+    return message is not None and (message.model != SYNTHETIC or bool(record.is_api_error_message))
+
+
 def decode_input(raw: Raw) -> Input:
     """Arguments of a tool call; those of another shape have none of interest."""
-    try:
-        return _INPUT.decode(raw)
-    except msgspec.MsgspecError:
-        return Input()
+    return _part(_INPUT, raw) or Input()
 
 
 def decode_result(raw: Raw) -> Result:
     """The structured result of a tool; a text or another shape has none of interest."""
+    return _part(_RESULT, raw) or Result()
+
+
+def _part(decoder: msgspec.json.Decoder[T], raw: Raw) -> T | None:
+    """A part of a record; None where it has another shape. Half a surrogate in a text does not spoil it."""
     try:
-        return _RESULT.decode(raw)
-    except msgspec.MsgspecError:
-        return Result()
+        return decoder.decode(raw)
+    except msgspec.ValidationError:
+        return None
+    except msgspec.DecodeError:
+        pass
+    try:
+        return decoder.decode(json.dumps(json.loads(bytes(raw)), ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def decode_meta(data: bytes) -> Meta | None:
@@ -239,9 +275,10 @@ def decode_meta(data: bytes) -> Meta | None:
 
 
 def seconds(timestamp: str | None) -> float | None:
-    """Unix seconds of an ISO time."""
+    """Unix seconds of an ISO time; one that names no zone is UTC."""
     try:
-        return datetime.fromisoformat(timestamp).timestamp() if timestamp else None
+        at = datetime.fromisoformat(timestamp) if timestamp else None
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() if at is not None else None
     except (ValueError, OverflowError):
         return None
 
@@ -253,14 +290,16 @@ def clip(text: str) -> str:
 
 def string(raw: Raw) -> str:
     """The text in a JSON value: the string itself, or the text blocks of a list."""
-    try:
-        value = msgspec.json.decode(raw)
-    except msgspec.MsgspecError:
-        return ""
+    value: Any = _part(_ANY, raw)
     if isinstance(value, str):
         return value
     blocks = [block for block in value if isinstance(block, dict)] if isinstance(value, list) else []
     return "\n".join(text for block in blocks if isinstance(text := block.get("text"), str))
+
+
+def whole(number: float | None) -> int:
+    """A count or a duration as it may be added up: never negative, and never out of all proportion."""
+    return max(0, int(min(number or 0.0, COUNT_MAX)))
 
 
 def member(value: Any, key: str) -> str | None:

@@ -1,6 +1,6 @@
 """What one agent does on one request, as the records of one file tell it."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import field
@@ -22,6 +22,9 @@ OPEN_MAX: Final = 64
 
 NO_CONTENT: Final = "(no content)"
 """What the harness writes where the model said nothing."""
+
+OWN_REQUESTS: Final = ("agent:", "sdk", "repl_main_thread")
+"""Who asks the API on an agent's own behalf; the harness asks for other things too."""
 
 DELEGATING: Final = frozenset({"Task", "Agent"})
 MESSAGING: Final = frozenset({"SendMessage"})
@@ -60,7 +63,7 @@ class Run(msgspec.Struct, kw_only=True):
         calls: Delegations that it started.
         results: Tool calls that were carried out.
         said: Its last response has a text.
-        marker: `interrupted` or `shutdown`, where a record says so.
+        marker: A record says that a person, or the end of the session, stopped it.
         failure: What the API error means that its last response is.
     """
 
@@ -81,7 +84,7 @@ class Run(msgspec.Struct, kw_only=True):
     waited: bool = False
     stop: str | None = None
     message: str | None = None
-    marker: str | None = None
+    marker: Literal["interrupt", "shutdown"] | None = None
     failure: Ending | None = None
     spent: Tokens = Tokens()
     open: dict[str, Reply] = field(default_factory=dict)
@@ -112,12 +115,12 @@ class Run(msgspec.Struct, kw_only=True):
         blocks = message.content if isinstance(message.content, list) else []
         if record.is_api_error_message:
             text = "\n".join(records.string(block.text) for block in blocks) if blocks else str(message.content or "")
-            status = int(record.api_error_status) if record.api_error_status else None
+            status = records.whole(record.api_error_status) or None
             name = record.error if isinstance(record.error, str) else None
             self.failure = texts.api_failure(text, name, status) or ("unknown", "harness")
             self._ran_with(record)
             return []
-        if message.model == texts.SYNTHETIC:
+        if message.model == records.SYNTHETIC:
             return []
         self._ran_with(record)
         self.model = texts.model_of(message.model) or self.model
@@ -129,6 +132,15 @@ class Run(msgspec.Struct, kw_only=True):
             self.replies += 1
         self._spend(record, message, blocks)
         return [called for block in blocks if (called := self._block(block)) is not None]
+
+    def requested(self, record: Record) -> None:
+        """What a request asks of the API; a child that never gets a response has no other trace of its model."""
+        if record.query_source is None or not record.query_source.startswith(OWN_REQUESTS):
+            return  # a title, a summary
+        settings = record.params.get("output_config") if isinstance(record.params, dict) else None
+        self.model = self.model or texts.model_of(records.member(record.params, "model"))
+        self.provider = self.provider or texts.provider_of(self.model)
+        self.effort = self.effort or records.member(settings, "effort")
 
     def _ran_with(self, record: Record) -> None:
         effort = record.effort or record.per_turn_effort
@@ -182,10 +194,15 @@ class Run(msgspec.Struct, kw_only=True):
         if kind == "edit" and not failed:
             self.trace.edited()
         elif kind == "check":
-            if failed and text.startswith(texts.EXIT_CODE):
-                self.trace.checked(passed=False)
-            elif not failed and not text.startswith(texts.IN_BACKGROUND):
-                self.trace.checked(passed=True)
+            self._checked(text, failed=failed)
+
+    def _checked(self, text: str, *, failed: bool) -> None:
+        """A test or build came back; it is a verdict only if it ran, and to its end."""
+        code = texts.EXIT_CODE.match(text) if failed else None
+        if code is not None and int(code[1]) < texts.SIGNAL_CODE_MIN:
+            self.trace.checked(passed=False)
+        elif not failed and not text.startswith(texts.IN_BACKGROUND):
+            self.trace.checked(passed=True)
 
     @property
     def at_rest(self) -> bool:
@@ -196,6 +213,11 @@ class Run(msgspec.Struct, kw_only=True):
     def quiet(self) -> bool:
         """At rest, or it said something and waits for nothing; old versions write no stop reason."""
         return self.at_rest or (self.said and not self.pending)
+
+    @property
+    def done(self) -> bool:
+        """A further request begins further work; one that comes while the agent is at work belongs to that."""
+        return self.quiet or bool(self.pending)
 
     def tokens(self) -> Tokens | None:
         """All that its responses took; None where there was none."""
@@ -208,7 +230,7 @@ class Run(msgspec.Struct, kw_only=True):
 
     def ending(self) -> Ending:
         """How it ended, supposing that it did."""
-        if self.marker == "interrupted":
+        if self.marker == "interrupt":
             return "interrupted", "interrupted" if self.results == 0 else None
         if self.marker == "shutdown":
             return "unknown", "shutdown"
@@ -226,7 +248,7 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 def _chars(block: Block) -> int:
-    return len(bytes(block.text)) + len(bytes(block.thinking)) + len(bytes(block.input))
+    return sum(memoryview(part).nbytes for part in (block.text, block.thinking, block.input))
 
 
 def between_ms(begin: float | None, end: float | None) -> int | None:

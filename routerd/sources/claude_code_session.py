@@ -17,10 +17,11 @@ from routerd.sources.base import Document, Item, Line, Query
 from routerd.sources.claude_code_delegations import Call, Delegation, answer_of, child_of
 from routerd.sources.claude_code_records import Block, Input, Meta, Record
 from routerd.sources.claude_code_runs import DELEGATING, Run
-from routerd.sources.claude_code_texts import Notice, Said
+from routerd.sources.claude_code_texts import Notice
 from routerd.sources.claude_code_units import Child, Turn, delegation_unit, fresh, turn_unit
 
 DEPTH_MAX: Final = 1000
+"""A note that says deeper than this is not believed."""
 SETTLED_MAX: Final = 64
 """Delegations of which everything is known are kept a little longer: a hook may make a child go on."""
 HALF_MAX: Final = 4096
@@ -55,7 +56,11 @@ class Main(msgspec.Struct):
 
 
 class Session:
-    """The machine of one session; see `base.Machine`. Of a child that is done with, a few names stay."""
+    """
+    The machine of one session; see `base.Machine`.
+
+    Of a child that is done with, a few names stay, so that what repeats its end is passed over.
+    """
 
     def __init__(self, session: str) -> None:
         self.quarantined = 0
@@ -66,6 +71,7 @@ class Session:
         self._calls: dict[str, Delegation] = {}
         self._requests: dict[tuple[str, int], Delegation] = {}
         self._touched: list[Delegation] = []
+        self._touches = 0
         self._nested = False
 
     def feed(self, item: Item) -> None:
@@ -107,12 +113,12 @@ class Session:
             text = records.string(record.content)
             self._notice(texts.notice(text, record.at) if texts.is_notice(text) else None)
         elif record.type == "api-request":
-            _requested(main.run, record)
+            main.run.requested(record)
         elif record.subtype == "turn_duration" and main.turn is not None:
-            _lasted(main.turn, record)
+            main.turn.lasted(record)
 
     def _replied(self, record: Record, main: Main) -> None:
-        if main.command is not None and _is_from_model(record):
+        if main.command is not None and records.is_answer(record):
             self._begin(main, main.command)
         for block, given in main.run.reply(record):
             self._called(block, given, record, main.run, by=None)
@@ -120,7 +126,7 @@ class Session:
             main.turn.dirty = True
 
     def _user(self, record: Record, main: Main) -> None:
-        if results := _results(record):
+        if results := records.results(record):
             self._returned(results, record, main.run)
         else:
             said, text = texts.spoken(record)
@@ -130,7 +136,8 @@ class Session:
             if said == "notice":
                 self._notice(texts.notice(text, record.at))
             elif said in ("interrupt", "shutdown"):
-                _marked(main.run, record, said)
+                main.run.seen(record)
+                main.run.marker = said
             if said != "aside" or not record.is_meta:
                 main.command = None  # what a command printed: no model was asked
         if main.turn is not None:
@@ -140,7 +147,7 @@ class Session:
         """A person's words. Those of a command begin a turn only when a model answers them."""
         run = Run(path=main.path, goal=records.clip(text))
         run.seen(record)
-        turn = Turn(name=record.uuid or f"{main.path}@{record.timestamp}", text=text.strip(), at=record.at, run=run)
+        turn = Turn(name=record.uuid or f"{main.path}@{record.timestamp}", at=record.at, run=run)
         if sure:
             self._begin(main, turn)
         else:
@@ -152,7 +159,8 @@ class Session:
         if before is None:
             return
         before.over = before.dirty = True
-        if before.run.replies > 0 and before.text == turn.text and len(turn.text) >= RESTATED_CHARS_MIN:
+        words = turn.run.goal.strip()
+        if before.run.replies > 0 and before.run.goal.strip() == words and len(words) >= RESTATED_CHARS_MIN:
             before.run.trace.next_message(accepted=False)
         self._over.append(before)
         for tool in before.run.calls & before.run.pending.keys():
@@ -173,7 +181,7 @@ class Session:
         run = delegation.mirror = delegation.mirror or Run(path=path)
         if data.message.type == "assistant":
             run.reply(data.message)
-        elif results := _results(data.message):
+        elif results := records.results(data.message):
             run.seen(data.message)
             for block in results:
                 run.result(block, data.message)
@@ -192,10 +200,10 @@ class Session:
             tool=tool,
             at=record.at,
             by=by,
-            prompt=records.clip(given.prompt or given.message or given.description or ""),
+            prompt=records.clip(given.task),
             kind=given.subagent_type,
             model=given.model,
-            effort=given.effort,
+            effort=given.effort if isinstance(given.effort, str) else None,
             resumes=message or given.resume is not None,
             message=message,
             parent_model=run.model,
@@ -207,7 +215,7 @@ class Session:
         self._touch(delegation)
 
     def _returned(self, blocks: list[Block], record: Record, run: Run) -> None:
-        """Results of calls. A text beside them is a person's, who did not wait for the end."""
+        """Results of calls; the text beside them is a person's, who did not wait for the end, or stopped it."""
         run.seen(record)
         for block in blocks:
             tool = block.tool_use_id or ""
@@ -217,8 +225,10 @@ class Session:
             delegation = self._calls.get(tool)
             if delegation is not None and delegation.call is not None and delegation.answer is None:
                 self._answered(delegation, delegation.call, block, record, run, alone=len(blocks) == 1)
-        content = record.message.content if record.message is not None else None
-        run.waited = run.waited or (isinstance(content, list) and any(block.type == "text" for block in content))
+        said, _ = texts.spoken(record)
+        run.waited = run.waited or said == "human"
+        if said in ("interrupt", "shutdown"):
+            run.marker = said
 
     def _answered(
         self, delegation: Delegation, call: Call, block: Block, record: Record, run: Run, *, alone: bool
@@ -277,6 +287,8 @@ class Session:
         return one
 
     def _touch(self, delegation: Delegation) -> None:
+        self._touches += 1
+        delegation.touched = self._touches
         if not delegation.dirty:
             delegation.dirty = True
             self._touched.append(delegation)
@@ -298,18 +310,18 @@ class Session:
             for block, given in run.reply(record):
                 self._called(block, given, record, run, by=name)
         elif record.type == "api-request":
-            _requested(run, record)
+            run.requested(record)
         if (delegation := self._requests.get((name, child.runs - 1))) is not None:
             self._touch(delegation)
 
     def _told(self, record: Record, name: str, child: Child, path: str) -> None:
         """A user record: a request, a result, or what the harness says."""
-        results = _results(record)
+        results = records.results(record)
         said, text = texts.spoken(record) if not results else ("aside", "")
         request = said in ("human", "coordinator")
         if child.runs == 0 and text == _WARMUP:
             child.dropped = True
-        elif child.runs == 0 or (request and (child.run is None or _is_done(child.run))):
+        elif child.runs == 0 or (request and (child.run is None or child.run.done)):
             self._request(record, name, child, text, path)
         if child.run is None:
             return
@@ -318,7 +330,8 @@ class Session:
         elif said == "notice":
             self._notice(texts.notice(text, record.at))
         elif said in ("interrupt", "shutdown"):
-            _marked(child.run, record, said)
+            child.run.seen(record)
+            child.run.marker = said
 
     def _request(self, record: Record, name: str, child: Child, text: str, path: str) -> None:
         """A child is told what to do, for the first time or again."""
@@ -359,11 +372,13 @@ class Session:
         return given
 
     def _due(self, *, idle: bool) -> list[Delegation]:
-        """Delegations of which something new is known, and when all is idle those that are open."""
+        """Delegations of which something new is known, those below them, and when all is idle those that are open."""
         due = [one for one in self._touched if one.dirty]
-        if self._nested:
-            deeper = {one.agent for one in due}
-            due += [one for one in self._calls.values() if one.call is not None and one.call.by in deeper]
+        above = {one.agent for one in due} if self._nested else None
+        while above:
+            deeper = [one for one in self._calls.values() if one.call is not None and one.call.by in above]
+            above = {one.agent for one in deeper} - {one.agent for one in due}
+            due += deeper
         if idle:
             due += [one for one in [*self._calls.values(), *self._requests.values()] if not one.ended]
         for one in due:
@@ -373,13 +388,13 @@ class Session:
 
     def _pair(self) -> None:
         """
-        Links calls that were never answered to children whose parent is not known, by the words of the request.
+        Links calls whose answer names no child to children whose parent is not known, by the words of the request.
 
-        Only when all was read, and only where the words are those of one call and one child.
+        Only when all was read, and only where the words are those of one such call and one such child.
         """
         calls, runs = dict[str, list[str]](), dict[str, list[str]]()
         for tool, one in self._calls.items():
-            if one.call is not None and one.answer is None and one.agent is None and not one.call.resumes:
+            if one.call is not None and one.agent is None and not one.call.resumes:
                 calls.setdefault(one.call.prompt, []).append(tool)
         for (name, index), one in self._requests.items():
             if one.tool is None and one.run is not None and index == 0:
@@ -389,10 +404,11 @@ class Session:
                 self._link(tools[0], runs[prompt][0], 0)
 
     def _forget(self) -> None:
-        """Lets go of the oldest of those that ended; see `SETTLED_MAX` and `HALF_MAX`."""
+        """Lets go of those that ended and were not heard of for longest; see `SETTLED_MAX` and `HALF_MAX`."""
         if len(self._calls) + len(self._requests) <= SETTLED_MAX:
             return
         known = list({id(one): one for one in [*self._calls.values(), *self._requests.values()]}.values())
+        known.sort(key=lambda one: one.touched)
         settled = [one for one in known if one.settled]
         half = [one for one in known if one.ended and not one.settled]
         for one in settled[: max(0, len(settled) - SETTLED_MAX)] + half[: max(0, len(half) - HALF_MAX)]:
@@ -421,42 +437,7 @@ class Session:
         return 1 if by is None else 2 if above is None else self._depth(above, seen | {by}) + 1
 
 
-def _results(record: Record) -> list[Block]:
-    content = record.message.content if record.message is not None else None
-    return [block for block in content if block.type == "tool_result"] if isinstance(content, list) else []
-
-
-def _is_from_model(record: Record) -> bool:
-    message = record.message
-    return message is not None and (message.model != texts.SYNTHETIC or bool(record.is_api_error_message))
-
-
-def _is_done(run: Run) -> bool:
-    """A further request begins a further unit, unless it is said in between, while the child is at work."""
-    return run.at_rest or run.quiet or bool(run.pending)
-
-
-def _marked(run: Run, record: Record, said: Said) -> None:
-    run.seen(record)
-    run.marker = "interrupted" if said == "interrupt" else "shutdown"
-
-
-def _requested(run: Run, record: Record) -> None:
-    """What a request asks of the API; a child that never gets a response has no other trace of its model."""
-    settings = record.params.get("output_config") if isinstance(record.params, dict) else None
-    run.model = run.model or texts.model_of(records.member(record.params, "model"))
-    run.provider = run.provider or texts.provider_of(run.model)
-    run.effort = run.effort or records.member(settings, "effort")
-
-
-def _lasted(turn: Turn, record: Record) -> None:
-    """The harness measured a stretch of work that came to its end; a turn may have several."""
-    turn.lasted_ms = (turn.lasted_ms or 0.0) + (record.duration_ms or 0.0)
-    if turn.run.quiet:
-        turn.run.stop = turn.run.stop or "end_turn"
-    turn.dirty = True
-
-
 def _looked(block: Block, record: Record) -> Notice | None:
+    """What a look at a task in the background says of it, if the task is a child."""
     text = records.string(block.content)
     return texts.notice(text, record.at) if "<task_type>local_agent</task_type>" in text else None

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from routerd.events import Censoring
-from routerd.sources.claude_code_records import Record, member, string
+from routerd.sources.claude_code_records import SYNTHETIC, Record, member, string
 from routerd.sources.signals import End
 
 
@@ -122,7 +122,10 @@ REFUSED: Final = (
 STOPPED: Final = "stopped while running"
 """Within the text of a refusal, from 2.1.329 on: it was none."""
 NOT_COPIED: Final = "[Tool call result not in this copy"
-EXIT_CODE: Final = "Exit code "
+LAUNCHED: Final = "Async agent launched"
+EXIT_CODE: Final = re.compile(r"Exit code (\d{1,3})\b")
+SIGNAL_CODE_MIN: Final = 126
+"""From here on a command was not found, not run or killed: its exit code is no verdict."""
 IN_BACKGROUND: Final = "Command running in background"
 EMPTY: Final = "No assistant messages found"
 HARNESS_BUG: Final = "classifyHandoffIfNeeded"
@@ -198,8 +201,6 @@ def told(text: str) -> Ending | None:
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
-
-SYNTHETIC: Final = "<synthetic>"
 
 _BEDROCK: Final = re.compile(r"(?:[a-z]{2,6}\.)?anthropic\.|arn:aws[\w-]*:bedrock:")
 _VERTEX: Final = re.compile(r"claude-[\w.-]+@\w+$")

@@ -7,9 +7,10 @@ import msgspec
 from msgspec import field
 
 from routerd.events import LOCAL, UNKNOWN, Completion, Dispatch, Parent, Task, child_key, unit_key
+from routerd.sources import claude_code_records as records
 from routerd.sources import claude_code_texts as texts
 from routerd.sources.claude_code_delegations import Delegation
-from routerd.sources.claude_code_records import Meta
+from routerd.sources.claude_code_records import Meta, Record
 from routerd.sources.claude_code_runs import Run, between_ms
 
 AGENT: Final = "claude-code"
@@ -29,13 +30,19 @@ class Turn(msgspec.Struct, kw_only=True):
     """
 
     name: str
-    text: str
     at: float | None
     run: Run
-    lasted_ms: float | None = None
+    lasted_ms: int | None = None
     over: bool = False
     dirty: bool = True
     given: bytes = b""
+
+    def lasted(self, record: Record) -> None:
+        """The harness measured a stretch of work that came to its end; there may be several."""
+        self.lasted_ms = (self.lasted_ms or 0) + records.whole(record.duration_ms)
+        if self.run.quiet:
+            self.run.stop = self.run.stop or "end_turn"
+        self.dirty = True
 
 
 class Child(msgspec.Struct, kw_only=True):
@@ -70,7 +77,7 @@ def turn_unit(turn: Turn, session: str, *, idle: bool) -> Completion:
     run = turn.run
     ended = turn.over or idle or run.at_rest
     end, censored = run.ending() if ended else ("unknown", None)
-    lasted = round(turn.lasted_ms) if turn.lasted_ms is not None else between_ms(turn.at, run.last)
+    lasted = turn.lasted_ms if turn.lasted_ms is not None else between_ms(turn.at, run.last)
     return Completion(
         keys=(unit_key(AGENT, "turn", turn.name),),
         agent=AGENT,

@@ -128,6 +128,8 @@ class CodexMachine:
             goal = completion.task.goal if unit.told or not unit.first else spawn.task.goal
             kind = completion.task.kind or spawn.task.kind
             changes["task"] = msgspec.structs.replace(completion.task, goal=goal, kind=kind, parent=spawn.task.parent)
+            if unit.told:
+                spawn.task = msgspec.structs.replace(spawn.task, goal="")  # the child's own file has it
             if unit.first:
                 changes["keys"] = (*completion.keys, unit_key(AGENT, "tool", spawn.call_id))
                 changes["asked"] = spawn.asked

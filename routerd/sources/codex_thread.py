@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from routerd.events import Censoring, Completion, Dispatch, Executor, Parent, Task, Tokens, child_key, unit_key
+from routerd.events import LOCAL, Censoring, Completion, Dispatch, Parent, Task, Tokens, child_key, unit_key
 from routerd.sources import codex_records as records
 from routerd.sources import values
 from routerd.sources.base import GOAL_CHARS_MAX
@@ -311,7 +311,7 @@ class Thread:
                 agent=AGENT,
                 session_id=self.root,
             ),
-            ran=self._dispatch(turn.model, turn.effort),
+            ran=self._ran(turn),
             session_id=self.root,
             started_at=turn.started_at,
             ended=False,
@@ -329,9 +329,10 @@ class Thread:
             return child_key(AGENT, None, self.id if turn.first else f"{self.id}#{turn.name}")
         return unit_key(AGENT, "turn", turn.name if len(turn.name) >= _UUID_CHARS else f"{self.id}/{turn.name}")
 
-    def _dispatch(self, model: str | None, effort: str | None) -> Dispatch:
-        executor: Executor = "delegate" if self.child else "local"
-        return Dispatch(executor=executor, provider=self.provider, model=model, reasoning_effort=effort)
+    def _ran(self, turn: Turn) -> Dispatch:
+        if not self.child:
+            return LOCAL
+        return Dispatch(executor="delegate", provider=self.provider, model=turn.model, reasoning_effort=turn.effort)
 
     # --- what a turn does -------------------------------------------------------------------------------------------
 

@@ -48,13 +48,14 @@ class HermesMachine:
         self._asked: set[str] = set()
         self._events: int | None = None
         self._event_mark = 0
+        self._early = False
         self._again = False
         self._emitter = Emitter()
 
     @property
     def behind(self) -> bool:
         """There is more to ask: the poll ended early, or another file told something of a session that was read."""
-        return len(self._done) >= DONE_MAX or self._again
+        return self._early or self._again
 
     def restart(self, path: str) -> None:
         """Another file stands at `path`: cursors into the old one mean nothing."""
@@ -68,6 +69,8 @@ class HermesMachine:
         """A row or a request dump; see `base.Machine`."""
         try:
             match item:
+                case Row(query="messages"):
+                    self._reading.message(item.values)
                 case Row(query="asked"):
                     self._asked.discard(item.path)
                     if item.path == self._state:
@@ -90,12 +93,12 @@ class HermesMachine:
         """See `base.Machine`."""
         told, self._done = self._done, []
         self._again = False
-        for family in list(self._reading.families.values()):
+        for family in [family for family in self._reading.families.values() if not family.waiting]:
             resting = frozenset(m.id for m in family.members.values() if self._world.rests(m))
             if idle or family.changed or resting != family.resting:
                 told += units(family, self._world, idle=idle)
                 family.changed, family.resting = False, resting
-            if idle and not family.waiting:
+            if idle:
                 self._reading.drop(family)
         return self._emitter.changed(told)
 
@@ -114,7 +117,8 @@ class HermesMachine:
         return [*asked, Query("asked", path, "sqlite_master", ("type",), order="rowid LIMIT 1")]
 
     def _state_round(self) -> list[Query]:
-        if len(self._done) >= DONE_MAX:
+        self._early = len(self._done) >= DONE_MAX
+        if self._early:
             self._reading.broken_off()
             return []
         asked = self._reading.round()

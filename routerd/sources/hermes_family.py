@@ -181,16 +181,17 @@ class Family:
         if (parent := self.members.get(member.parent_id or "")) is not None:
             parent.stale = True  # whether this is a child or goes on where the parent was cut, the parent's row says
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Takes in one row of `messages`, of a member whose parent was read to its end."""
-        session = str(row["session_id"])
+    def add(self, session: str, row: Mapping[str, Any]) -> float:
+        """Takes in one row of `messages`, of a member whose parent was read to its end; gives its time."""
         member = self.members[session]
         head = self._heads.get(session) or self._place(member)
         member.cursor = int(row["id"])
         member.fed += 1
-        self.conversations[head].add(row)
-        member.last_at = max(member.last_at, rows.number(row.get("timestamp")) or 0.0)
+        at = rows.number(row.get("timestamp")) or 0.0
+        member.last_at = max(member.last_at, at)
         self.changed = True
+        self.conversations[head].add(session, row, at)
+        return at
 
     def read(self, member: Member, page: int, page_max: int) -> None:
         """

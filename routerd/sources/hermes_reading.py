@@ -85,11 +85,9 @@ class Reading:
     # --- what came --------------------------------------------------------------------------------------------------
 
     def take(self, query: str, values: Mapping[str, Any]) -> None:
-        """Takes in one row."""
+        """Takes in one row of any query but `messages`."""
         self._counts[query] = self._counts.get(query, 0) + 1
         match query:
-            case "messages":
-                self._message(values)
             case "heads":
                 self._mark = max(self._mark or 0, int(values["id"]))
                 self._clock(values["timestamp"])
@@ -113,6 +111,14 @@ class Reading:
                 self._moved(values)
             case "background":
                 self._background(values)
+
+    def message(self, values: Mapping[str, Any]) -> None:
+        """Takes in one row of `messages`."""
+        session = str(values["session_id"])
+        self._counts[session] = self._counts.get(session, 0) + 1
+        if (family := self.family_of(session)) is not None:
+            at = family.add(session, values)
+            self._world.newest = max(self._world.newest, at)
 
     def family_of(self, session: str) -> Family | None:
         """The family of a session, if it is in memory."""
@@ -152,13 +158,7 @@ class Reading:
             self._lost.add(session)
         else:
             family.members[session].stale = True
-
-    def _message(self, values: Mapping[str, Any]) -> None:
-        session = str(values["session_id"])
-        self._counts[session] = self._counts.get(session, 0) + 1
-        if (family := self.family_of(session)) is not None:
-            self._clock(values["timestamp"])
-            family.add(values)
+            family.changed = True
 
     def _session(self, values: Mapping[str, Any]) -> None:
         family = self.family_of(str(values["id"]))
@@ -267,6 +267,7 @@ class Reading:
 
     def _headed(self) -> None:
         self._mark = self._mark or 0
+        self._world.mark = self._mark
         self._heads_read = self._counts.get("heads", 0) < HEADS_MAX
 
     def _fetch(self) -> list[Query]:

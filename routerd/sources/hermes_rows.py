@@ -45,6 +45,7 @@ _NOTES: Final = (
 )
 _NOTICES: Final = ("[ASYNC DELEGATION ", "[IMPORTANT: Background process ")
 
+_TELLING: Final = re.compile(f'"name": ?"(?:{DELEGATE}|{TERMINAL}|{CLARIFY})"')
 _JSON_PREFIX: Final = "\x00json:"
 _DELEGATION_ID: Final = re.compile(r"\bdeleg_\w{1,64}")
 _LIVE: Final = re.compile(r"(deleg_\w{1,64})/task-(\d+)\.log$")
@@ -135,6 +136,11 @@ def kind_of(text: str) -> Kind:
 def digest(*parts: str) -> str:
     """A short name of a text, the same in every process."""
     return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def may_tell(tool_calls: Any) -> bool:
+    """Whether the calls of a message hold one that is looked at; most do not, and need not be decoded."""
+    return not isinstance(tool_calls, str) or _TELLING.search(tool_calls) is not None
 
 
 def calls_of(tool_calls: Any) -> list[tuple[str, str, Any]]:
@@ -296,6 +302,8 @@ def when(text: Any) -> float | None:
 
 def number(value: Any) -> float | None:
     """A number, also where SQLite holds it as text."""
+    if type(value) is float:
+        return value if abs(value) < 1e15 else None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

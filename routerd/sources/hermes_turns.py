@@ -15,6 +15,7 @@ So a turn is named by the session in which it began, by its text, and by how man
 
 from collections.abc import Mapping
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 
@@ -23,12 +24,14 @@ from routerd.sources.base import GOAL_CHARS_MAX
 from routerd.sources.hermes_rows import Answer, Asked, Entry
 from routerd.sources.signals import End, Trace, is_check
 
+HEAD_CHARS: Final = 200
+"""Enough of a row to know its copy by."""
 NO_VERDICT: Final = frozenset({124, 126, 127, 130, 137, 143})
 """Exit codes of a shell when the check itself did not run to its end: timed out, not executable, not found, killed."""
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """A `delegate_task` call of a conversation; `turn` is the name of the turn that made it."""
+    """A `delegate_task` call, the turn that made it, and the answer with the id and time of its row."""
 
     id: str
     session_id: str
@@ -37,6 +40,7 @@ class Call(msgspec.Struct, kw_only=True):
     turn: str | None = None
     answer: Answer | None = None
     answered_at: float | None = None
+    answer_row: int = 0
 
     @property
     def refused(self) -> bool:
@@ -107,7 +111,7 @@ class Conversation:
         self._repeated: Said | None = None
         self._copied = False
         self._rewritten = False
-        self._seen: set[str] = set()
+        self._seen: set[int] = set()
         self._names: dict[str, int] = {}
         self._asker = ""
         self._checks: set[str] = set()
@@ -117,24 +121,23 @@ class Conversation:
         """The rows that follow are of a session that continues: it may begin with copies."""
         self._rewritten = True
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, session: str, row: Mapping[str, Any], at: float) -> None:
         """Takes in one row of `messages`; they come by session, in the order of their ids."""
         if row.get("compacted"):
             self._rewritten = True
-        at = rows.number(row.get("timestamp")) or 0.0
         match row.get("role"):
-            case "user":
-                self._user(row, at)
-            case "assistant":
-                self._assistant(row, at)
             case "tool":
                 self._tool(row, at)
+            case "assistant":
+                self._assistant(session, row, at)
+            case "user":
+                self._user(session, row, at)
             case _:
                 pass  # system, session_meta: nobody's work
 
     # --- who speaks ---
 
-    def _user(self, row: Mapping[str, Any], at: float) -> None:
+    def _user(self, session: str, row: Mapping[str, Any], at: float) -> None:
         if row.get("observed"):
             return  # overheard in a group chat
         text = rows.text_of(row.get("content"))
@@ -147,7 +150,7 @@ class Conversation:
         elif kind == "notice":
             self._current = None
         else:
-            self._person(row, Said(str(row["session_id"]), rows.digest(text), text, at))
+            self._person(row, Said(session, rows.digest(text), text, at))
 
     def _person(self, row: Mapping[str, Any], said: Said) -> None:
         self._asker = said.digest
@@ -179,7 +182,7 @@ class Conversation:
         )
         self.turns.append(self._current)
 
-    def _turn(self, name: str) -> Turn | None:
+    def _turn(self, name: int) -> Turn | None:
         """The turn to which a row of the agent's belongs; None for a copy, and for a row of nobody's turn."""
         if self._rewritten and name in self._seen:
             self._copied = True
@@ -196,13 +199,13 @@ class Conversation:
 
     # --- what the agent did ---
 
-    def _assistant(self, row: Mapping[str, Any], at: float) -> None:
-        words = rows.text_of(row.get("content")).strip()
+    def _assistant(self, session: str, row: Mapping[str, Any], at: float) -> None:
+        content, called = row.get("content"), row.get("tool_calls")
+        words = rows.text_of(content).strip() if content else ""
         if row.get("_compressed_summary") or rows.kind_of(words) == "note":
             return
-        calls = rows.calls_of(row["tool_calls"]) if row.get("tool_calls") else []
-        name = rows.digest(self._asker, str(calls) if calls else words)
-        session = str(row["session_id"])
+        calls = rows.calls_of(called) if called and rows.may_tell(called) else []
+        name = _sign(self._asker, str(called)[:HEAD_CHARS] if called else words[:HEAD_CHARS])
         if not (self._rewritten and name in self._seen):
             self.answers[session] = self.answers.get(session, 0) + 1
         turn = self._turn(name)
@@ -217,9 +220,9 @@ class Conversation:
             if tool == rows.TERMINAL and _is_check(arguments):
                 self._checks.add(tool_id)
             turn.waited |= tool == rows.CLARIFY
-        turn.empty = not calls and words in ("", rows.EMPTY)
-        turn.interrupted = not calls and words.startswith(rows.INTERRUPTED)
-        turn.final = not calls and bool(words) and row.get("finish_reason") not in rows.NOT_THE_END
+        turn.empty = not called and words in ("", rows.EMPTY)
+        turn.interrupted = not called and words.startswith(rows.INTERRUPTED)
+        turn.final = not called and bool(words) and row.get("finish_reason") not in rows.NOT_THE_END
 
     def _delegates(self, name: str, session: str, arguments: Any, turn: Turn | None, at: float) -> None:
         tasks = rows.asked_of(arguments)
@@ -238,8 +241,8 @@ class Conversation:
         text = content if isinstance(content, str) else ""
         call = self._open.get(name)
         if call is not None and call.answer is None:
-            self._answered(call, content, at)
-        turn = self._turn(rows.digest("tool", name, text[:256]))
+            self._answered(call, row, at)
+        turn = self._turn(_sign(name, text[:HEAD_CHARS]))
         if turn is None:
             return
         _touch(turn, at)
@@ -253,12 +256,18 @@ class Conversation:
         elif is_check or '"verification_evidence"' in text:
             _judge(turn.trace, rows.json_of(content), is_check=is_check)
 
-    def _answered(self, call: Call, content: Any, at: float) -> None:
-        call.answer = rows.answer_of(content)
+    def _answered(self, call: Call, row: Mapping[str, Any], at: float) -> None:
+        call.answer = rows.answer_of(row.get("content"))
         call.answered_at = at
+        call.answer_row = int(row["id"])
         turn = next((turn for turn in reversed(self.turns) if turn.name == call.turn), None)
         if turn is not None and call.answer.refused:
             turn.delegations -= len(call.tasks)
+
+
+def _sign(*parts: str) -> int:
+    """A short sign of a row, the same in every process; two rows of a conversation seldom share one by chance."""
+    return crc32("\x1f".join(parts).encode("utf-8", "surrogatepass"))
 
 
 def _touch(turn: Turn, at: float) -> None:

@@ -38,6 +38,7 @@ class World(msgspec.Struct, kw_only=True):
         evidence: Verifications that Hermes recorded, by session: when, and whether passed.
         owners: Which call first used a tool id: some models number theirs from 1 in every session.
         newest: The latest time that any row bears.
+        mark: Up to this id of a message it is known which sessions there are.
     """
 
     path: str
@@ -46,6 +47,7 @@ class World(msgspec.Struct, kw_only=True):
     evidence: dict[str, list[tuple[float, bool]]] = {}
     owners: dict[str, str] = {}
     newest: float = 0.0
+    mark: int = 0
 
     def rests(self, member: Member) -> bool:
         """Nothing more is expected of a session: it ended, or others went on for long without it."""
@@ -258,12 +260,17 @@ class _Child:
 
 
 def _without_child(family: Family, world: World, match: Match) -> Completion | None:
-    """A task with a result and no child's session: it was deleted, or never written."""
+    """
+    A task with a result and no child's session: it was deleted, or never written.
+
+    That is not believed while the asker goes on, or when the answer is newer than what is known of sessions: a unit
+    that is told under another name than its child's would later have two.
+    """
     entry = _entry(family, match)
     keys = _keys(family, world, match)
-    if entry is None or not keys:
-        return None
     asker = _chain(family, match.asker)
+    if entry is None or not keys or match.call.answer_row > world.mark or not all(world.rests(m) for m in asker):
+        return None
     background = _background(family, match)
     end, censored = _told(entry, _cause_of(entry), None)
     ended_at = background.completed_at if background is not None else match.call.answered_at

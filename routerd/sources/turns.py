@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from routerd.events import UNKNOWN, Censoring, Completion, Dispatch, Parent, Task, Tokens
+from routerd.events import LOCAL, UNKNOWN, Censoring, Completion, Dispatch, Parent, Task, Tokens
 from routerd.sources import values
 from routerd.sources.base import GOAL_CHARS_MAX, Emitter, Item, Line, Query
 from routerd.sources.signals import End, Trace, is_check
@@ -103,12 +103,7 @@ class Turn(msgspec.Struct, kw_only=True):
                 agent=self.agent,
                 session_id=self.session_id,
             ),
-            ran=Dispatch(
-                executor="delegate" if self.child else "local",
-                provider=self.provider,
-                model=self.model,
-                reasoning_effort=self.effort,
-            ),
+            ran=self._ran() if self.child else LOCAL,
             asked=self.asked,
             session_id=self.session_id,
             started_at=started,
@@ -124,6 +119,9 @@ class Turn(msgspec.Struct, kw_only=True):
             transcript=self.transcript,
             extent=self.extent,
         )
+
+    def _ran(self) -> Dispatch:
+        return Dispatch(executor="delegate", provider=self.provider, model=self.model, reasoning_effort=self.effort)
 
 
 class TurnMachine:

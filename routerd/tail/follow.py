@@ -46,6 +46,8 @@ SLICE_PAUSE_S = 0.0002
 SMALL_BYTES = 256 * 1024
 """A group up to this size is not worth a trip to the child."""
 READERS_MAX = 64
+ROOTS_EVERY_S = 0.5
+"""How often a missing root is looked for, and one that is polled is walked: its `enters` keeps that to a few places."""
 NEWS_PER_WRITE = 64
 RECENT_S = 86_400.0
 FAILURES_MAX = 3
@@ -120,6 +122,7 @@ class Tail:
             tasks.start_soon(self.read)
             tasks.start_soon(self._rescan_recent)
             tasks.start_soon(self._rescan_all)
+            tasks.start_soon(self._await_roots)
             tasks.start_soon(self._poll_databases)
             if self._config.tail.watch:
                 tasks.start_soon(self._watch)
@@ -387,14 +390,26 @@ class Tail:
             self._mark(group)
 
     async def _rescan_all(self) -> None:
-        """Walks every root: at once, and then every so often. New roots are watched from then on."""
-        existing: set[tuple[str, str]] = set()
+        """Walks every root: at once, and then every so often."""
         while True:
             await self._discover()
-            if (found := set(self._existing())) != existing:
-                existing = found
-                self._rewatch.set()
             await anyio.sleep(self._config.tail.rescan_all_s)
+
+    async def _await_roots(self) -> None:
+        """Notices soon when a root comes into being, and watches it: an agent's first session counts too."""
+        known = set(self._existing())
+        while True:
+            await anyio.sleep(ROOTS_EVERY_S)
+            existing = set(self._existing())
+            for agent, root in existing & known:
+                if SOURCES[agent].polled:
+                    await self._discover_root(agent, root)
+            if existing != known:
+                self._rewatch.set()
+                await anyio.sleep(ROOTS_EVERY_S)  # so that the watch stands before the walk begins
+                for agent, root in existing - known:
+                    await self._discover_root(agent, root)
+            known = existing
 
     async def _poll_databases(self) -> None:
         """Asks each open database whether somebody committed to it, which costs microseconds."""

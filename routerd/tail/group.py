@@ -72,6 +72,7 @@ class GroupReader:
         self._identities: dict[str, Identity] = {}
         self._taken: dict[str, Stat] = {}
         self._running: list[frozenset[str]] = []
+        self._ended: set[str] = set()
         self._given: dict[str, Checkpoint] = {}
         self._databases: dict[str, Database] = {}
 
@@ -119,9 +120,22 @@ class GroupReader:
             except (OSError, zstandard.ZstdError, DatabaseUnreadable) as error:
                 step.unreadable[path] = str(error)
         idle = step.done and all(now - stat.mtime_ns / 1e9 > idle_after_s for stat in stats.values())
+        if idle:
+            self._take_rests()
         self._drain(describe, step, idle=idle)
         step.checkpoints = self._checkpoints(files)
         return step
+
+    def _take_rests(self) -> None:
+        """
+        Takes in last lines that nobody ended: an hour later they are all that will come.
+
+        Only what is whole counts; should the file grow after all, the group is read afresh.
+        """
+        for path, splitter in self._splitters.items():
+            if path not in self._ended and (rest := splitter.rest) and _is_json(rest):
+                self._ended.add(path)
+                self.machine.feed(Line(path, splitter.position, rest))
 
     def _take(self, path: str, kind: FileKind, stat: Stat, budget: int, step: Advance) -> None:
         if kind == "lines" and not path.endswith(".zst"):
@@ -184,6 +198,8 @@ class GroupReader:
             return taken is not None and taken != stat
         if kind != "lines" or identity is None or taken == stat:
             return False
+        if path in self._ended:
+            return True
         if taken is not None and taken.size == stat.size:
             return True  # written, and no longer than before: an old line was edited
         try:
@@ -221,6 +237,14 @@ class GroupReader:
         for database in self._databases.values():
             database.close()
         self._databases = {}
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _identity(descriptor: int, position: int) -> Identity:

@@ -26,6 +26,11 @@ class LineSplitter:
         """Offset in the stream up to which bytes were given."""
         return self.position + self._skipping + len(self._carry)
 
+    @property
+    def rest(self) -> bytes:
+        """The unfinished line."""
+        return bytes(self._carry)
+
     def push(self, block: bytes) -> list[tuple[int, bytes]]:
         """The lines that `block` completes, each with the offset where it begins."""
         if b"\n" not in block:

@@ -9,7 +9,7 @@ written last is still standing.
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
 
 from routerd.sources.base import Machine, Query, Row
@@ -27,10 +27,11 @@ class DatabaseUnreadable(OSError):
         self.reason = reason
 
 
+@runtime_checkable
 class Restartable(Protocol):
     """A machine whose cursors mean nothing in another file."""
 
-    def restart(self) -> None:
+    def restart(self, path: str) -> None:
         """Another file stands where the database was: begin anew."""
 
 
@@ -105,8 +106,8 @@ class Database:
         identity = self._identity()
         if self._connection is not None and identity != self._file:
             self.close()
-        if self._file is not None and identity != self._file and hasattr(machine, "restart"):
-            machine.restart()
+        if self._file is not None and identity != self._file and isinstance(machine, Restartable):
+            machine.restart(self.path)
         self._file = identity
         self._version = self._data_version()
         self._machine = machine

@@ -9,7 +9,7 @@ from blockbuster import blockbuster_ctx
 from routerd.config import SocketConfig
 from routerd.rpc.listen import bound
 from routerd.rpc.server import serving
-from tests.rpc.fake import Client, Daemon, FakeHandlers
+from tests.rpc.fake import Daemon, FakeHandlers
 
 Start = Callable[..., AbstractAsyncContextManager[Daemon]]
 
@@ -34,6 +34,3 @@ def daemon(tmp_path: Path) -> Iterator[Start]:
                 yield Daemon(handlers, server, path)
 
         yield start
-
-
-__all__ = ["Client"]

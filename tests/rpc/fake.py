@@ -111,6 +111,12 @@ class Client:
             self.writer.transport.abort()
 
 
+async def connect(path: Path) -> Client:
+    """A raw connection that its user closes."""
+    reader, writer = await asyncio.open_unix_connection(path, limit=1 << 24)
+    return Client(reader, writer)
+
+
 @dataclass
 class Daemon:
     """A server, what it asks, and where it listens."""
@@ -121,11 +127,11 @@ class Daemon:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        reader, writer = await asyncio.open_unix_connection(self.path, limit=1 << 24)
+        client = await connect(self.path)
         try:
-            yield Client(reader, writer)
+            yield client
         finally:
-            writer.transport.abort()
+            client.writer.transport.abort()
             await asyncio.sleep(0)
 
 

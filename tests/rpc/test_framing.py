@@ -1,7 +1,7 @@
 """However the bytes were cut, the same bytes give the same lines."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routerd.rpc.framing import Lines, LineTooLong
@@ -17,6 +17,7 @@ def take_all(lines: Lines) -> list[bytes]:
     return taken
 
 
+@settings(deadline=None)
 @given(st.lists(LINE), LINE, st.data())
 def test_bytes_cut_at_any_places_give_the_same_lines(whole: list[bytes], rest: bytes, data: st.DataObject) -> None:
     stream = b"".join(line + b"\n" for line in whole) + rest

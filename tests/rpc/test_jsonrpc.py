@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -193,9 +193,10 @@ def test_success_is_yes_no_unknown_or_between(succeeded: object) -> None:
     assert isinstance(params.outcome.succeeded, bool) == isinstance(succeeded, bool)
 
 
+TEXT = st.text('ab"\\{é😀\u0000\u2028\ud800')
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
 METHOD = st.sampled_from(["recommend", "report", "status", "feedback", "nothing"])
@@ -204,7 +205,7 @@ NEAR = st.fixed_dictionaries(
     {},
     optional={
         "jsonrpc": st.just("2.0") | JSON,
-        "id": st.integers() | st.text() | JSON,
+        "id": st.integers() | TEXT | JSON,
         "method": METHOD | JSON,
         "params": st.dictionaries(MEMBER, st.dictionaries(MEMBER, JSON, max_size=3) | JSON, max_size=4) | JSON,
         "other": JSON,
@@ -212,11 +213,17 @@ NEAR = st.fixed_dictionaries(
 )
 
 
-def _whole(value: Any) -> bytes:
+def whole_line(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@given(st.binary() | NEAR.map(_whole) | JSON.map(_whole) | st.tuples(NEAR.map(_whole), st.binary()).map(b"".join))
+@settings(deadline=None)
+@given(
+    st.binary()
+    | NEAR.map(whole_line)
+    | JSON.map(whole_line)
+    | st.tuples(NEAR.map(whole_line), st.binary()).map(b"".join)
+)
 def test_any_line_is_a_request_or_is_refused_with_a_reply_that_is_json(data: bytes) -> None:
     found = read_request(data)
     if isinstance(found, Refused):
@@ -231,7 +238,8 @@ def test_any_line_is_a_request_or_is_refused_with_a_reply_that_is_json(data: byt
     assert json.loads(written)["jsonrpc"] == "2.0"
 
 
-@given(NEAR.map(_whole), st.data())
+@settings(deadline=None)
+@given(NEAR.map(whole_line), st.data())
 def test_a_request_that_is_cut_short_is_never_taken_for_one(whole: bytes, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(whole) - 1))
     assert isinstance(read_request(whole[:cut]), Refused)

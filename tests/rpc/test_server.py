@@ -1,4 +1,4 @@
-"""What the socket promises (CONTRACT §3), over real sockets."""
+"""What the socket promises while it is served (CONTRACT §3), over real sockets."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from routerd.errors import NoArmLeft
 from routerd.rpc import server as server_module
 from routerd.rpc.server import EVENT_BYTES_MAX
 from tests.rpc.conftest import Start
-from tests.rpc.fake import Client, ids, report, request, until
+from tests.rpc.fake import connect, ids, report, request, until
 
 pytestmark = pytest.mark.anyio
 
@@ -239,6 +239,34 @@ async def test_beyond_its_cap_a_connection_is_not_read_and_nothing_is_dropped(da
         assert ids([await client.read() for _ in range(100)]) == list(range(100))
 
 
+@pytest.mark.parametrize("cap", [1, 2, 5])
+async def test_at_its_cap_a_connection_goes_on_whenever_replies_and_requests_meet(daemon: Start, cap: int) -> None:
+    """Requests come in pieces of any size while reports are committed: none is left lying until more comes."""
+    rng = random.Random(cap)
+    async with daemon(requests_in_flight_max=cap) as one, one.client() as client, anyio.create_task_group() as tasks:
+        lines = [
+            report(str(number), number) if rng.random() < 0.7 else request("hello", number) for number in range(600)
+        ]
+
+        async def send() -> None:
+            rest = b"".join(lines)
+            while rest:
+                size = rng.randrange(1, 400)
+                client.send(rest[:size])
+                rest = rest[size:]
+                for _ in range(rng.randrange(3)):
+                    await asyncio.sleep(0)
+
+        async def commit() -> None:
+            for number, line in enumerate(lines):
+                if b"report" in line:
+                    await one.handlers.commit(str(number))
+
+        tasks.start_soon(send)
+        tasks.start_soon(commit)
+        assert ids([await client.read() for _ in lines]) == list(range(600))
+
+
 async def test_a_thousand_requests_are_in_flight_at_once(daemon: Start) -> None:
     async with daemon() as one, one.client() as client:
         client.send(*(report(str(number), number) for number in range(1024)))
@@ -272,7 +300,7 @@ async def test_a_peer_that_does_not_read_is_not_read_and_costs_little(daemon: St
 
 async def test_a_thousand_connections_are_served_at_once(daemon: Start) -> None:
     async with daemon() as one:
-        clients = [await _connect(one.path) for _ in range(1024)]
+        clients = [await connect(one.path) for _ in range(1024)]
         try:
             for number, client in enumerate(clients):
                 client.send(request("hello", number))
@@ -283,11 +311,6 @@ async def test_a_thousand_connections_are_served_at_once(daemon: Start) -> None:
             for client in clients:
                 client.writer.transport.abort()
             await until(lambda: not one.server.connections)
-
-
-async def _connect(path: Any) -> Client:
-    reader, writer = await asyncio.open_unix_connection(path)
-    return Client(reader, writer)
 
 
 async def test_connections_beyond_the_limit_are_closed_at_once_and_room_is_found_again(daemon: Start) -> None:
@@ -383,83 +406,3 @@ async def test_a_subscriber_that_does_not_read_is_cut_off(daemon: Start) -> None
                     await asyncio.sleep(0)
         assert [one["event"] for one in logged] == ["subscriber cut off: it does not read its events"]
         assert EVENT_BYTES_MAX < sent < 2 * EVENT_BYTES_MAX
-
-
-# --- the end --------------------------------------------------------------------------------------------------------
-
-
-async def test_at_the_end_what_was_asked_is_answered_and_the_rest_is_told_so(daemon: Start) -> None:
-    async with anyio.create_task_group() as tasks:
-        stop = anyio.Event()
-        connected = anyio.Event()
-
-        async def serve() -> None:
-            async with daemon(stop={"grace_s": 0.1}) as one:
-                clients.append(await _connect(one.path))
-                servers.append(one)
-                connected.set()
-                await stop.wait()
-
-        clients: list[Client] = []
-        servers: list[Any] = []
-        tasks.start_soon(serve)
-        await connected.wait()
-        client, one = clients[0], servers[0]
-        client.send(report("pending", 1))
-        await until(lambda: "pending" in one.handlers.reports)
-        stop.set()
-        await asyncio.sleep(0.02)
-        with pytest.raises(ConnectionRefusedError):
-            await _connect(one.path)
-        client.send(request("explain", 2, decision_id="in the grace"))
-        await until(lambda: one.server.stopping)
-        client.send(request("hello", 3))
-        await asyncio.sleep(0.05)
-        await one.handlers.commit("pending")
-        replies = [await client.read() for _ in range(3)]
-        assert ids(replies) == [1, 2, 3]
-        assert replies[0]["result"]["outcome_id"] == "pending"
-        assert replies[1]["error"]["code"] == -32001
-        assert replies[2]["error"]["code"] == -32006
-        assert await client.closed()
-
-
-async def test_at_the_deadline_what_still_waits_is_told_that_it_was_not_done(daemon: Start) -> None:
-    async with daemon(stop={"deadline_s": 0.05}) as one:
-        client = await _connect(one.path)
-        client.send(report("stuck", 1))
-        await until(lambda: "stuck" in one.handlers.reports)
-    answer = await client.read()
-    assert (answer["id"], answer["error"]["code"]) == (1, -32006)
-    assert await client.closed()
-
-
-async def test_with_nobody_connected_the_end_takes_no_time(daemon: Start) -> None:
-    async with daemon(stop={"grace_s": 60, "deadline_s": 60}):
-        start = time.monotonic()
-    assert time.monotonic() - start < 1
-
-
-async def test_a_peer_that_does_not_read_does_not_hold_up_the_end(daemon: Start) -> None:
-    start = time.monotonic()
-    async with daemon(stop={"deadline_s": 0.05}) as one:
-        one.handlers.size = 100_000
-        client = await _connect(one.path)
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        client.send(*(request("reload", number) for number in range(100)))
-        await until(lambda: one.handlers.seen)
-    assert time.monotonic() - start < 3
-    client.writer.transport.abort()
-
-
-async def test_a_cancelled_server_ends_at_once_and_tells_those_who_wait(daemon: Start) -> None:
-    clients = []
-    with anyio.CancelScope() as scope:
-        async with daemon(stop={"grace_s": 60, "deadline_s": 60}) as one:
-            clients.append(await _connect(one.path))
-            clients[0].send(report("stuck", 1))
-            await until(lambda: "stuck" in one.handlers.reports)
-            scope.cancel()
-            await asyncio.sleep(60)
-    assert (await clients[0].read())["error"]["code"] == -32006
-    assert await clients[0].closed()

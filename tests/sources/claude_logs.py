@@ -3,15 +3,16 @@
 import itertools
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SESSION = "11111111-2222-4333-8444-555555555555"
 OTHER = "66666666-7777-4888-8999-000000000000"
 PROJECT = ".claude/projects/-home-user-app"
+PROMPT = "Count the tests in this project and say how many there are"
 MODEL = "claude-sonnet-4-5-20250929"
 SMALL = "claude-haiku-4-5-20251001"
-START = datetime(2026, 2, 3, 10, 0, 0, tzinfo=timezone.utc)
+START = datetime(2026, 2, 3, 10, 0, 0, tzinfo=UTC)
 REFUSAL = "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit)."
 
 
@@ -116,7 +117,12 @@ class Log:
 
     def result(self, tool: str, content: Any = "ok", *, error: bool = False, structured: Any = None) -> str:
         """The result of a tool."""
-        block = {"tool_use_id": tool, "type": "tool_result", "content": content, **({"is_error": True} if error else {})}
+        block = {
+            "tool_use_id": tool,
+            "type": "tool_result",
+            "content": content,
+            **({"is_error": True} if error else {}),
+        }
         return self.user([block], **({"toolUseResult": structured} if structured is not None else {}))
 
     def bash(self, tool: str, command: str, *, exit_code: int = 0) -> None:
@@ -159,13 +165,19 @@ class Log:
         return self.result(tool, REFUSAL, error=True, structured="User rejected tool use")
 
     def notified(
-        self, child: str, *, tool: str | None = None, status: str = "completed", summary: str = 'Agent "A task" finished'
+        self,
+        child: str,
+        *,
+        tool: str | None = None,
+        status: str = "completed",
+        summary: str = 'Agent "A task" finished',
     ) -> None:
         """A child in the background came to rest: it is queued, and told."""
         content = (
             f"<task-notification>\n<task-id>{child}</task-id>\n"
             + (f"<tool-use-id>{tool}</tool-use-id>\n" if tool else "")
-            + f"<status>{status}</status>\n<summary>{summary}</summary>\n<result>Done. <status>failed</status></result>\n"
+            + f"<status>{status}</status>\n<summary>{summary}</summary>\n"
+            + "<result>Done. <status>failed</status></result>\n"
             + "<usage><subagent_tokens>5</subagent_tokens><duration_ms>7000</duration_ms></usage>\n</task-notification>"
         )
         self.add("queue-operation", operation="enqueue", content=content)
@@ -220,7 +232,7 @@ class Home:
         self.notes: dict[str, bytes] = {}
 
     def child(self, name: str, *, layout: str = "nested", note: dict[str, Any] | None = None) -> Log:
-        """A child's file: `nested` below the session's directory, `beside` the session's file, or `within` its directory."""
+        """A child's file: below the session's directory, `beside` the session's file, or `within` its directory."""
         directory = {
             "nested": f"{PROJECT}/{self.session}/subagents",
             "beside": PROJECT,
@@ -252,3 +264,118 @@ class Home:
         names = list(self.data)
         for order in (names[::-1], names[1:] + names[:1], sorted(names)):
             yield {name: self.data[name] for name in order}
+
+
+def asking() -> Home:
+    """A session in which somebody asked for something."""
+    home = Home()
+    home.main.user("Please see to it")
+    return home
+
+
+def delegated(*, model: str = SMALL, **given: Any) -> Home:
+    """A delegation that the parent waited for."""
+    home = asking()
+    home.main.delegate("toolu_1", PROMPT, **given)
+    home.worked("a1", PROMPT, model=model)
+    home.main.completed("toolu_1", "a1")
+    home.main.say()
+    return home
+
+
+def background() -> Home:
+    """A delegation in the background that was not heard of yet."""
+    home = asking()
+    home.main.delegate("toolu_1", PROMPT, run_in_background=True)
+    home.main.launched("toolu_1", "a1", resolvedModel=SMALL)
+    home.main.say("It runs.")
+    return home
+
+
+def resumed() -> Home:
+    home = background()
+    home.worked("a1", PROMPT, note={"agentType": "general-purpose", "toolUseId": "toolu_1"})
+    home.main.notified("a1", tool="toolu_1")
+    home.main.call("toolu_2", "SendMessage", {"to": "a1", "message": "Count again"})
+    home.main.result("toolu_2", [text("{}")], structured={"success": True, "resumedAgentId": "a1"})
+    child = next(log for path, log in home.files.items() if path.endswith("agent-a1.jsonl"))
+    child.user("The coordinator sent a message:\nCount again", isMeta=True, origin={"kind": "coordinator"})
+    child.say(model=SMALL)
+    home.main.notified("a1", tool="toolu_2")
+    home.main.say()
+    return home
+
+
+def nested() -> Home:
+    home = asking()
+    home.main.delegate("toolu_1", PROMPT)
+    child = home.child("a1", note={"agentType": "Plan", "toolUseId": "toolu_1", "spawnDepth": 1})
+    child.user(PROMPT)
+    child.delegate("toolu_2", "Count one directory")
+    home.worked("a2", "Count one directory", note={"agentType": "Explore"})
+    child.result("toolu_2", [text("Done."), text("agentId: a2 (use SendMessage)")])
+    child.say()
+    home.main.completed("toolu_1", "a1")
+    home.main.say()
+    return home
+
+
+def parallel() -> Home:
+    home = asking()
+    home.main.delegate("toolu_1", PROMPT)
+    home.main.delegate("toolu_2", PROMPT)
+    first = home.worked("a1", PROMPT)
+    home.worked("a2", PROMPT, model="claude-opus-4-6")
+    home.main.mirrored("toolu_1", "a1", first.lines[1])
+    home.main.completed("toolu_2", "a2")
+    home.main.completed("toolu_1", "a1")
+    home.main.say()
+    home.main.user("And now?")
+    home.main.bash("toolu_3", "pytest", exit_code=1)
+    home.main.say()
+    return home
+
+
+def broken_off() -> Home:
+    home = asking()
+    home.main.delegate("toolu_1", PROMPT)
+    child = home.child("a1", layout="beside")
+    child.user(PROMPT)
+    child.call("toolu_2", "Read", {})
+    child.refused("toolu_2")
+    child.interrupted(tool=True)
+    home.main.refused("toolu_1")
+    home.main.interrupted(tool=True)
+    home.main.user("<command-name>/review</command-name>")
+    home.main.user([text("Review it")], isMeta=True)
+    home.main.delegate("toolu_3", "Try it otherwise")
+    home.main.failed("toolu_3", "Agent type 'x' not found.")
+    home.main.delegate("toolu_4", "Try it once more")
+    home.main.broken("API Error: 529 x", error="server_error", status=529)
+    return home
+
+
+def warmed_up() -> Home:
+    home = delegated()
+    warm = home.child("a9", layout="beside", note=None)
+    warm.user("Warmup")
+    warm.say("Ready.")
+    return home
+
+
+HOMES = (delegated, background, resumed, nested, parallel, broken_off, warmed_up)
+
+
+def home_files() -> dict[str, bytes]:
+    """A home in which Claude Code has worked: paths relative to it, and what the files hold."""
+    files = {}
+    for number, build in enumerate(HOMES):
+        for path, data in build().data.items():
+            for known, own in (
+                (SESSION, f"{number:08x}{SESSION[8:]}"),
+                ("toolu_", f"toolu{number}_"),
+                ("-4000-8000-", f"-4000-{8000 + number}-"),
+            ):
+                path, data = path.replace(known, own), data.replace(known.encode(), own.encode())  # noqa: PLW2901
+            files[path] = data
+    return files

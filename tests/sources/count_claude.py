@@ -1,4 +1,4 @@
-"""Counts what Claude Code's logs below a HOME hold, by plain `json` and without any of routerd: python count_claude.py HOME"""
+"""Counts what Claude Code's logs below a HOME hold, by plain `json` and nothing of routerd: count_claude.py HOME"""
 
 import json
 import pathlib

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ T0 = 1_790_000_000.0
 SESSIONS: dict[int, str] = {
     11: "id TEXT PRIMARY KEY, source TEXT NOT NULL, user_id TEXT, model TEXT, model_config TEXT, system_prompt TEXT, "
     "parent_session_id TEXT, started_at REAL NOT NULL, ended_at REAL, end_reason TEXT, "
-    "message_count INTEGER DEFAULT 0, tool_call_count INTEGER DEFAULT 0, input_tokens INTEGER DEFAULT 0, output_tokens INTEGER DEFAULT 0, "
-    "cache_read_tokens INTEGER DEFAULT 0, cache_write_tokens INTEGER DEFAULT 0, reasoning_tokens INTEGER DEFAULT 0, "
-    "billing_provider TEXT, billing_base_url TEXT, billing_mode TEXT, estimated_cost_usd REAL, actual_cost_usd REAL, "
-    "cost_status TEXT, cost_source TEXT, pricing_version TEXT, title TEXT, api_call_count INTEGER DEFAULT 0",
+    "message_count INTEGER DEFAULT 0, tool_call_count INTEGER DEFAULT 0, input_tokens INTEGER DEFAULT 0, "
+    "output_tokens INTEGER DEFAULT 0, cache_read_tokens INTEGER DEFAULT 0, cache_write_tokens INTEGER DEFAULT 0, "
+    "reasoning_tokens INTEGER DEFAULT 0, billing_provider TEXT, billing_base_url TEXT, billing_mode TEXT, "
+    "estimated_cost_usd REAL, actual_cost_usd REAL, cost_status TEXT, cost_source TEXT, pricing_version TEXT, "
+    "title TEXT, api_call_count INTEGER DEFAULT 0",
     14: "cwd TEXT, rewind_count INTEGER NOT NULL DEFAULT 0, archived INTEGER NOT NULL DEFAULT 0",
     17: "session_key TEXT, chat_id TEXT, git_branch TEXT, git_repo_root TEXT",
     22: "profile_name TEXT, compression_fallback_streak INTEGER NOT NULL DEFAULT 0",
@@ -39,7 +41,8 @@ USAGE = (
     "session_id TEXT NOT NULL, model TEXT NOT NULL, billing_provider TEXT NOT NULL DEFAULT '', "
     "billing_base_url TEXT NOT NULL DEFAULT '', billing_mode TEXT NOT NULL DEFAULT '', task TEXT NOT NULL DEFAULT '', "
     "api_call_count INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0, "
-    "first_seen REAL, last_seen REAL, PRIMARY KEY (session_id, model, billing_provider, billing_base_url, billing_mode, task)"
+    "first_seen REAL, last_seen REAL, "
+    "PRIMARY KEY (session_id, model, billing_provider, billing_base_url, billing_mode, task)"
 )
 BACKGROUND = (
     "delegation_id TEXT PRIMARY KEY, origin_session TEXT NOT NULL, parent_session_id TEXT, state TEXT NOT NULL, "
@@ -284,6 +287,7 @@ class Player:
         if place not in self._open:
             self._open[place] = sqlite3.connect(self.home / place)
             self._open[place].execute("PRAGMA journal_mode=WAL")
+            self._open[place].execute("PRAGMA synchronous=OFF")
             if place == EVIDENCE:
                 self._open[place].execute(f"CREATE TABLE IF NOT EXISTS verification_events ({EVENTS})")
         return self._open[place]
@@ -437,6 +441,7 @@ def build_home(root: Path) -> None:
     play(root / "profiles" / "writer", profile)
 
 
+@cache
 def home_files() -> dict[str, bytes]:
     """What `build_home` writes, by path below the user's home; the databases without a write-ahead log beside them."""
     with tempfile.TemporaryDirectory() as place:

@@ -15,12 +15,17 @@ HEAD_BYTES = 64 * 1024
 ROUNDS_MAX = 100
 
 
+def roots(source: Source) -> list[str]:
+    """Where a source looks in the home; one that looks only where it is told to is told to look there."""
+    return source.roots({"HOME": HOME}) or [HOME]
+
+
 def claims(source: Source, files: Mapping[str, bytes]) -> dict[str, dict[str, Claim]]:
     """The claims of a home's files (paths relative to it), by group and absolute path."""
     groups: dict[str, dict[str, Claim]] = {}
     for relative, data in files.items():
         path = f"{HOME}/{relative}"
-        for root in source.roots({"HOME": HOME}):
+        for root in roots(source):
             if path.startswith(root + "/") and all(source.enters(root, part) for part in _above(root, path)):
                 claim = source.claim(root, path, lambda data=data: data[:HEAD_BYTES])  # type: ignore[misc]
                 if claim is not None:

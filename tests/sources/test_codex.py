@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from routerd.events import Completion, Dispatch, Parent, Tokens
+from routerd.events import LOCAL, Completion, Dispatch, Parent, Tokens
 from routerd.sources.base import GOAL_CHARS_MAX, Claim, Document, Line
 from routerd.sources.codex import SOURCE, CodexMachine
 from tests.sources.codex_logs import Rollout, delegating, first_form, home_files, older, stopped, uid
@@ -352,9 +352,9 @@ def test_model_and_effort_are_those_of_the_turn() -> None:
     rollout = alone(model="big-1", effort="high").said().complete()
     rollout.begin(model="small-1", effort=None).told("And now this").said().complete()
     first, second = units(rollout).values()
-    assert (first.ran.model, first.ran.reasoning_effort) == ("big-1", "high")
-    assert (second.ran.model, second.ran.reasoning_effort) == ("small-1", None)
+    assert first.task.parent == Parent(provider="acme", model="big-1", reasoning_effort="high")
     assert second.task.parent == Parent(provider="acme", model="small-1")
+    assert first.ran == second.ran == LOCAL
 
 
 def test_waiting_for_a_person_is_told() -> None:
@@ -393,7 +393,11 @@ def test_without_turn_events_a_message_begins_a_turn_and_the_next_one_ends_it() 
 def test_without_turn_events_the_next_turns_model_is_not_this_ones() -> None:
     rollout = Rollout(0).context("big-1").event("user_message", message="One").event("agent_message", message="Done")
     rollout.context("small-1").event("user_message", message="Two").event("agent_message", message="Done")
-    assert [unit.ran.model for unit in units(rollout, idle=True).values()] == ["big-1", "small-1"]
+    parents = [unit.task.parent for unit in units(rollout, idle=True).values()]
+    assert parents == [
+        Parent(provider="acme", model="big-1", reasoning_effort="medium"),
+        Parent(provider="acme", model="small-1", reasoning_effort="medium"),
+    ]
 
 
 def test_a_child_of_a_version_without_turn_events_is_a_delegation() -> None:

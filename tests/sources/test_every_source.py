@@ -5,6 +5,7 @@ import json
 import pickle
 import random
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from routerd.events import Completion
 from routerd.sources import SOURCES
 from routerd.sources.base import Document, Item, Line, Machine, Row
-from tests.sources.reading import HOME, claims, lines, polls, read
+from tests.sources.reading import HOME, claims, lines, polls, read, roots
 
 HOMES = {
     "claude-code": "claude_logs",
@@ -42,12 +43,11 @@ any_input = settings(max_examples=60, deadline=None, suppress_health_check=list(
 
 def home(agent: str) -> dict[str, bytes]:
     """The synthetic home of a source."""
-    name = HOMES.get(agent)
-    if name is None:
-        pytest.fail(
-            f"source {agent!r} has no home: add a module with `home_files()` to tests/sources and name it in HOMES"
-        )
-    files: dict[str, bytes] = importlib.import_module(f"tests.sources.{name}").home_files()
+    module = importlib.import_module(f"tests.sources.{HOMES[agent]}") if agent in HOMES else None
+    home_files = getattr(module, "home_files", None)
+    if home_files is None:
+        pytest.fail(f"source {agent!r} has no home: name in HOMES a module of tests/sources that has `home_files()`")
+    files: dict[str, bytes] = home_files()
     return files
 
 
@@ -58,6 +58,7 @@ def machines(agent: str) -> Iterator[tuple[Machine, dict[str, bytes]]]:
         yield SOURCES[agent].open(group), {path: files[path[len(HOME) + 1 :]] for path in claimed}
 
 
+@cache
 def items(agent: str) -> list[Item]:
     """All that the home's lines, documents and databases come to."""
     found: list[Item] = []
@@ -203,7 +204,7 @@ def _read(agent: str, machine: Machine, files: Mapping[str, bytes]) -> Iterator[
 
 
 def _root(agent: str, path: str) -> str:
-    return next(root for root in SOURCES[agent].roots({"HOME": HOME}) if path.startswith(root + "/"))
+    return next(root for root in roots(SOURCES[agent]) if path.startswith(root + "/"))
 
 
 # --- law 3: whatever the bytes are ----------------------------------------------------------------------------------

@@ -1,0 +1,390 @@
+"""A home of Hermes is read while it grows: any moments give what one reading at the end gives, and nothing twice."""
+
+import json
+import pickle
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from routerd.sources.base import Document, Line, Query, Row
+from routerd.sources.hermes import HermesMachine
+from routerd.sources.hermes_reading import PAGE_MAX
+from routerd.tail.rows import Database
+from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, day, play, single
+from tests.sources.hermes_poller import Poller, Units, named, read
+
+SCHEMAS = (11, 16, 22, 30)
+
+
+def grown(home: Path, script: Script, cuts: Callable[[int], bool]) -> Units:
+    """The units of a script that is played step by step and read after the steps that `cuts` names."""
+    player, poller = Player(home), Poller(home)
+    for number, step in enumerate(script.steps):
+        player.play([step])
+        if cuts(number):
+            poller.poll()
+            poller.machine = pickle.loads(pickle.dumps(poller.machine))
+    poller.poll()
+    player.close()
+    poller.close()
+    return poller.units
+
+
+def fresh(home: Path) -> Units:
+    poller = Poller(home)
+    poller.poll()
+    poller.close()
+    return poller.units
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_read_after_every_step_it_gives_what_one_reading_gives(tmp_path: Path, schema: int) -> None:
+    assert grown(tmp_path, day(schema), lambda number: True) == fresh(tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_read_at_any_moments_it_gives_what_one_reading_gives(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    script = day()
+    chance = rng.choice([0.05, 0.3])
+    assert grown(tmp_path, script, lambda number: rng.random() < chance) == fresh(tmp_path)
+
+
+def test_no_unit_is_open_under_two_names_on_the_way(tmp_path: Path) -> None:
+    """Names never change hands: what shares a key with a unit has its first key."""
+    player, poller = Player(tmp_path), Poller(tmp_path)
+    owners: dict[str, str] = {}
+    for step in day().steps:
+        player.play([step])
+        for first, unit in poller.poll().items():
+            for key in unit.keys:
+                assert owners.setdefault(key, first) == first
+    player.close()
+    poller.close()
+
+
+def test_nothing_new_is_told_once(tmp_path: Path) -> None:
+    play(tmp_path, day())
+    poller = Poller(tmp_path)
+    poller.poll()
+    given = poller.given
+    poller.poll()
+    poller.poll(idle=True)
+    assert poller.given == given == len(poller.units)
+    poller.close()
+
+
+# --- rows that are written anew -------------------------------------------------------------------------------------
+
+
+def chat() -> tuple[Script, list[tuple[Any, ...]]]:
+    """A session in the middle of its second turn, and its rows as a compaction keeps them."""
+    script = Script()
+    script.session("root", 0.0)
+    script.user("root", 0.1, "first")
+    script.says("root", 1.0, "One.")
+    script.user("root", 2.0, "second")
+    calls = json.dumps([{"id": "call_ls", "type": "function", "function": {"name": "terminal", "arguments": "{}"}}])
+    script.message("root", "assistant", 3.0, "", tool_calls=calls, finish_reason="tool_calls")
+    script.result("root", 3.2, "call_ls", "terminal", {"output": "", "exit_code": 0})
+    kept = [
+        ("user", "first", {}),
+        ("assistant", "[CONTEXT COMPACTION — REFERENCE ONLY] Earlier turns were compacted.", {}),
+        ("user", "second", {}),
+        ("assistant", "", {"tool_calls": calls, "finish_reason": "tool_calls"}),
+        ("tool", json.dumps({"output": "", "exit_code": 0}), {"tool_call_id": "call_ls", "tool_name": "terminal"}),
+    ]
+    return script, kept
+
+
+def finish(script: Script) -> None:
+    script.says("root", 6.0, "Two.")
+    script.user("root", 7.0, "first")
+    script.says("root", 8.0, "One again.")
+    script.ends("root", 9.0)
+
+
+@pytest.mark.parametrize("often", [True, False])
+def test_compaction_in_place_counts_nothing_twice(tmp_path: Path, often: bool) -> None:
+    script, kept = chat()
+    script.compacts("root", kept, 4.0)
+    finish(script)
+    units = grown(tmp_path, script, lambda number: often)
+    assert units == fresh(tmp_path)
+    turns = sorted(units.values(), key=lambda unit: unit.started_at or 0.0)
+    assert [(unit.task.goal, unit.wall_time_ms) for unit in turns] == [
+        ("first", 900),
+        ("second", 4000),
+        ("first", 1000),
+    ]
+    assert len({unit.keys[0] for unit in turns}) == 3
+
+
+def test_a_second_compaction_in_place_counts_nothing_twice(tmp_path: Path) -> None:
+    script, kept = chat()
+    script.compacts("root", kept, 4.0)
+    script.says("root", 5.0, "Two.")
+    script.user("root", 5.5, "third")
+    script.compacts("root", [*kept, ("assistant", "Two.", {"finish_reason": "stop"}), ("user", "third", {})], 5.6)
+    script.says("root", 6.0, "Three.")
+    script.ends("root", 9.0)
+    units = named(grown(tmp_path, script, lambda number: True))
+    assert {name: unit.ended_at for name, unit in units.items()} == {
+        "first": T0 + 1.0,
+        "second": T0 + 5.0,
+        "third": T0 + 6.0,
+    }
+
+
+def test_rows_that_were_deleted_and_written_anew_count_nothing_twice(tmp_path: Path) -> None:
+    """/retry and /undo did so before soft rewinding: ids and times are new, what is said is not."""
+    script, _ = chat()
+    script.says("root", 3.5, "Two, wrong.")
+    script.replaces("root", [("user", "first", {}), ("assistant", "One.", {"finish_reason": "stop"})], 4.0)
+    script.user("root", 4.1, "second")
+    script.says("root", 5.0, "Two.")
+    script.ends("root", 9.0)
+    units = grown(tmp_path, script, lambda number: True)
+    assert units.keys() == fresh(tmp_path).keys()
+    assert sorted(unit.task.goal for unit in units.values()) == ["first", "second"]
+
+
+def test_what_was_taken_back_was_not_what_was_wanted(tmp_path: Path) -> None:
+    script = Script()
+    script.session("root", 0.0)
+    first = script.user("root", 0.1, "do it")
+    script.says("root", 1.0, "Done.")
+    script.rewinds("root", first)
+    script.user("root", 2.0, "do it")
+    script.says("root", 3.0, "Done properly.")
+    script.ends("root", 4.0)
+    units = grown(tmp_path, script, lambda number: True)
+    assert units == fresh(tmp_path)
+    assert [unit.label.signal for unit in units.values()] == ["next_message", "completed"]
+
+
+def test_a_session_that_is_taken_up_again_goes_on(tmp_path: Path) -> None:
+    script = Script()
+    single(script)
+    script.change("sessions", "root", ended_at=None, end_reason=None)
+    script.user("root", 90_000.0, "and tomorrow?")
+    script.says("root", 90_001.0, "The same.")
+    script.ends("root", 90_002.0)
+    units = grown(tmp_path, script, lambda number: True)
+    assert units == fresh(tmp_path)
+    assert set(named(units)) == {"please count", "child:child", "and tomorrow?"}
+
+
+def test_a_count_that_some_version_does_not_keep_is_believed_no_more(tmp_path: Path) -> None:
+    """Without that every new row would have the whole session read anew."""
+    script = Script()
+    script.session("root", 0.0)
+    for number in range(40):
+        script.steps.append([script._message("root", "user", number, f"ask {number}")])
+        script.steps.append([script._message("root", "assistant", number + 0.5, "yes", finish_reason="stop")])
+    player, poller = Player(tmp_path), Poller(tmp_path)
+    for step in script.steps:
+        player.play([step])
+        poller.poll()
+    member = poller.machine._reading.families["root"].members["root"]
+    assert (member.fed, member.trusted) == (80, False)
+    assert len(poller.units) == 40
+    player.close()
+    poller.close()
+
+
+# --- a long history -------------------------------------------------------------------------------------------------
+
+
+def months(sessions: int, turns: int) -> Script:
+    script = Script()
+    for number in range(sessions):
+        root, at = f"root-{number:05d}", number * 1000.0
+        script.session(root, at)
+        for turn in range(turns):
+            script.user(root, at + turn, f"ask {turn}")
+            script.says(root, at + turn + 0.5, "yes")
+        script.ends(root, at + turns)
+    script.steps = [[part for step in script.steps for part in step]]
+    return script
+
+
+def test_a_long_history_is_read_in_parts_and_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    play(tmp_path, months(300, 8))
+    machine = HermesMachine(str(tmp_path))
+    database = Database(tmp_path / STATE)
+    told = []
+    while True:
+        database.read(machine)
+        assert sum(len(family.members) for family in machine._reading.families.values()) <= 60
+        told.append(len(machine.drain(idle=False)))
+        if not machine.behind:
+            break
+    assert sum(told) == 2400
+    assert max(told) < 2000
+    assert len(told) > 1
+    assert machine._reading.families == {}
+    database.close()
+
+
+def test_a_long_session_is_read_in_pages(tmp_path: Path) -> None:
+    play(tmp_path, months(1, PAGE_MAX))
+    rounds = 0
+    machine = HermesMachine(str(tmp_path))
+    database = Database(tmp_path / STATE)
+    while (rows := database.step(machine)) is not None:
+        assert rows <= PAGE_MAX + 10
+        rounds += 1
+    assert rounds >= 3
+    assert len(machine.drain(idle=False)) == PAGE_MAX
+    database.close()
+
+
+def test_a_poll_with_nothing_new_is_one_round(tmp_path: Path) -> None:
+    play(tmp_path, months(30, 4))
+    machine = HermesMachine(str(tmp_path))
+    database = Database(tmp_path / STATE)
+    database.read(machine)
+    machine.drain(idle=False)
+    assert not database.changed()
+    asked = machine.queries(str(tmp_path / STATE))
+    assert {query.name for query in asked} == {"sequence", "newest", "moved", "heads", "asked"}
+    database.close()
+
+
+def test_a_backup_that_is_copied_over_the_database_is_read_anew(tmp_path: Path) -> None:
+    play(tmp_path / "other", months(2, 3))
+    play(tmp_path / "home", day())
+    poller = Poller(tmp_path / "home")
+    before = len(poller.poll())
+    source = sqlite3.connect(tmp_path / "other" / STATE)
+    target = sqlite3.connect(tmp_path / "home" / STATE)
+    with source, target:
+        source.backup(target)
+    source.close()
+    target.close()
+    assert len(poller.poll()) == before + 6
+    poller.close()
+
+
+def test_another_file_in_its_place_is_read_anew(tmp_path: Path) -> None:
+    play(tmp_path / "other", day())
+    play(tmp_path / "home", months(2, 3))
+    poller = Poller(tmp_path / "home")
+    assert len(poller.poll()) == 6
+    (tmp_path / "other" / STATE).rename(tmp_path / "home" / STATE)
+    assert len(poller.poll()) == 6 + len(fresh(tmp_path / "home"))
+    poller.close()
+
+
+def test_evidence_and_dumps_that_come_later_change_what_was_told(tmp_path: Path) -> None:
+    script = Script()
+    single(script)
+    script.session("other", 100.0)
+    script.user("other", 100.1, "unanswered")
+    script.ends("other", 101.0)
+    player, poller = Player(tmp_path), Poller(tmp_path)
+    player.play(script.steps)
+    poller.poll()
+    late = Script()
+    late.verified("child", "2026-09-21T14:13:24+00:00", "failed")
+    late.dumped("other", 503)
+    player.play(late.steps[1:])
+    units = named(poller.poll())
+    assert units["child:child"].label.signal == "verification"
+    assert units["unanswered"].censored == "overload"
+    player.close()
+    poller.close()
+
+
+# --- rounds that fail, rows that are broken -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_round_that_failed_loses_nothing(tmp_path: Path, seed: int) -> None:
+    """A round may fail at any time; whoever asks again gets what was not read."""
+    rng = random.Random(seed)
+    script = day()
+    player, machine = Player(tmp_path), HermesMachine(str(tmp_path))
+    units: Units = {}
+    database = Database(tmp_path / STATE)
+    for step in [*script.steps, [], []]:
+        player.play([step])
+        last = not step
+        while queries := machine.queries(str(tmp_path / STATE)):
+            if not last and rng.random() < 0.3:
+                continue  # nothing is fed, as when the database was locked
+            for row in database._ask(queries):
+                machine.feed(row)
+        for document in player.dumps:
+            machine.feed(Document(str(document), document.read_bytes()))
+        units |= {unit.keys[0]: unit for unit in machine.drain(idle=False)}
+    assert units == fresh(tmp_path)
+    player.close()
+    database.close()
+
+
+def test_a_database_without_tables_asks_once(tmp_path: Path) -> None:
+    machine = HermesMachine(str(tmp_path))
+    for name in (STATE, EVIDENCE):
+        path = str(tmp_path / name)
+        assert machine.queries(path)
+        assert machine.queries(path) == []
+        assert machine.queries(path)
+    assert machine.queries(str(tmp_path / "other.db")) == []
+
+
+@given(
+    values=st.dictionaries(
+        st.sampled_from(["id", "session_id", "role", "content", "tool_calls", "timestamp", "parent_session_id", "seq"]),
+        st.none() | st.integers() | st.floats() | st.binary(max_size=8) | st.text(max_size=8),
+    ),
+    query=st.sampled_from(
+        ["messages", "session", "sweep", "kids", "found", "heads", "moved", "background", "event", "?"]
+    ),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_row_is_survived(values: dict[str, Any], query: str) -> None:
+    machine = HermesMachine("/home/user/.hermes")
+    for _ in range(3):
+        machine.queries("/home/user/.hermes/state.db")
+        machine.feed(Row("/home/user/.hermes/state.db", query, values))
+        machine.feed(Row("/home/user/.hermes/state.db", "asked", {}))
+        machine.drain(idle=False)
+    machine.drain(idle=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"session_id": 3}', b'{"session_id": "x", "error": 3}', b"\xff"])
+def test_any_dump_is_survived(data: bytes) -> None:
+    machine = HermesMachine("/home/user/.hermes")
+    machine.feed(Document("d", data))
+    machine.feed(Line("l", 0, data))
+    assert machine.quarantined == 1
+    assert machine.drain(idle=True) == []
+
+
+def test_a_row_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    script = Script()
+    single(script)
+    script.do(
+        "UPDATE messages SET content = CAST(x'ff00fe' AS TEXT), timestamp = 'then' WHERE id = 5",
+        "INSERT INTO messages (session_id, role, content, timestamp) VALUES ('root', 'user', x'00', 'x')",
+        "UPDATE sessions SET model_config = '{', cwd = 7 WHERE id = 'root'",
+    )
+    assert {"please count", "child:child"} <= set(read(tmp_path, script))
+
+
+def test_a_query_of_every_round_is_answered_by_every_database(tmp_path: Path) -> None:
+    """The last query of a round is what tells that the round took place."""
+    play(tmp_path, day(11))
+    database = Database(tmp_path / STATE)
+    [*_, last] = HermesMachine(str(tmp_path)).queries(str(tmp_path / STATE))
+    assert isinstance(last, Query)
+    assert len(database._ask([last])) == 1
+    database.close()
