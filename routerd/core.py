@@ -86,6 +86,8 @@ class Core:
             self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
         while self.engine.refresh(now):
             pass
+        # The price list takes half a second to import: now, rather than in the middle of a recommendation.
+        self.catalog.warm()
         return folded
 
     def _restore(self, snapshot: bytes) -> bool:

@@ -56,7 +56,7 @@ def modules() -> dict[str, ast.Module]:
 
 def layer(module: str) -> int:
     """The line of a module: its own name's, or that of the folder that it is in."""
-    for name in (module, module.rsplit(".", 1)[0], module.split(".")[0]):
+    for name in (module, module.rpartition(".")[0], module.partition(".")[0]):
         for number, line in enumerate(LAYERS):
             if name in line:
                 return number

@@ -62,8 +62,9 @@ class Catalog:
         check.check(self._config, self._names, self._providers)
 
     def warm(self) -> None:
-        """Imports the price library, a third of a second; prices are asked for without a pause from then on."""
+        """Imports the price library and prices the registry, 0.4 s in all; prices come without a pause from then on."""
         self._prices.warm()
+        self.models()
 
     # --- what a dispatch is ------------------------------------------------------------------------------------------
 

@@ -57,7 +57,7 @@ _NOISE: Final = frozenset(
 """Words at the end of a name that do not make it another model."""
 _MODES: Final = {"thinking": "thinking", "fast": "fast", "highspeed": "fast"}
 _SUGGESTIONS: Final = 3
-MEMO_MAX: Final = 8192
+MEMO_MAX: Final = 2048
 """Strings whose meaning is remembered: more than a user ever has, few enough to hold."""
 _SIZE_WORD: Final = re.compile(r"(?<![a-z])\d+(?:\.\d+)?b(?![a-z])|(?<![a-z])a\d+b")
 

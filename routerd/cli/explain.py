@@ -47,9 +47,10 @@ def render(answer: dict[str, Any]) -> None:
 
 
 def _outcome(outcome: dict[str, Any], out: Console) -> None:
+    why = f" ({outcome['error']})" if outcome.get("error") else ""
     out.print(
-        f"outcome: {outcome['arm']}, success {percent(outcome['succeeded'])} ({outcome['signal']}), "
-        f"{duration(outcome['wall_time_ms'])}, {dollars(outcome['cost_usd'])}"
+        f"outcome: success {percent(outcome.get('succeeded'))}{why}, {duration(outcome.get('wall_time_ms'))}, "
+        f"{dollars(outcome.get('cost_usd'))}"
     )
 
 

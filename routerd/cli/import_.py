@@ -9,6 +9,7 @@ import msgspec
 
 from routerd.cli.common import DEFAULTS, Common, ask_or, own_config, show
 from routerd.cli.view import console
+from routerd.config import LogConfig
 from routerd.errors import UsageError
 from routerd.sources.jsonl import check_row
 
@@ -38,8 +39,10 @@ def import_(*paths: Path, common: Common = DEFAULTS) -> int:
 
     def alone() -> Any:
         from routerd import daemon  # noqa: PLC0415 - numpy and the rest only when they are needed
+        from routerd.cli import logs  # noqa: PLC0415
         from routerd.cli.serve import places  # noqa: PLC0415
 
+        logs.configure(LogConfig(level="warning"))
         return msgspec.to_builtins(anyio.run(daemon.take_alone, places(), own_config(), absolute))
 
     answer = {**ask_or("import", {"paths": absolute}, common, alone), "broken": broken}

@@ -122,7 +122,7 @@ class Source(Protocol):
     agent: str
 
     polled: bool
-    """Its roots are looked at every few seconds and its databases asked for changes, instead of being watched: for roots
+    """Its roots are looked at every second and its databases asked for changes, instead of being watched: for roots
     that hold much besides logs."""
 
     def roots(self, env: Mapping[str, str]) -> list[str]:

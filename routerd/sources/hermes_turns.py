@@ -6,8 +6,8 @@ than a list:
 - A message of the user's role need not be a person's: Hermes writes notes to the running turn there, and news of
   background work, which begin a stretch that is nobody's turn.
 - Compaction writes the rows that it keeps a second time: in the same session (the old ones are then marked
-  `compacted`), or in a new session that continues the old one, as /branch does. Copies bear new ids and new times, so
-  they are told by what they say, and only where a rewriting is in sight.
+  `compacted`), or in a new session that continues the old one, as /branch does. Copies bear new ids and new times. They
+  are told by what they say, in a run of rows that no agent writes so quickly or that begins where rows were cut.
 - What a person takes back (/undo, /retry) stays as inactive rows.
 
 So a turn is named by the session in which it began, by its text, and by how many with that text came before it.
@@ -26,6 +26,10 @@ from routerd.sources.signals import End, Trace, is_check
 
 HEAD_CHARS: Final = 200
 """Enough of a row to know its copy by."""
+BULK_S: Final = 1e-4
+"""Rows that one transaction writes are a microsecond apart by their times; two answers of a model never are."""
+COPYING_S: Final = 2.0
+"""Between copies that are written one by one into a new session there is no longer pause."""
 NO_VERDICT: Final = frozenset({124, 126, 127, 130, 137, 143})
 """Exit codes of a shell when the check itself did not run to its end: timed out, not executable, not found, killed."""
 
@@ -111,6 +115,10 @@ class Conversation:
         self._repeated: Said | None = None
         self._copied = False
         self._rewritten = False
+        self._copying = False
+        self._last_at = 0.0
+        self._continued = False
+        self._archived = False
         self._seen: set[int] = set()
         self._names: dict[str, int] = {}
         self._asker = ""
@@ -119,12 +127,13 @@ class Conversation:
 
     def continued(self) -> None:
         """The rows that follow are of a session that continues: it may begin with copies."""
-        self._rewritten = True
+        self._rewritten = self._continued = True
 
     def add(self, session: str, row: Mapping[str, Any], at: float) -> None:
         """Takes in one row of `messages`; they come by session, in the order of their ids."""
-        if row.get("compacted"):
-            self._rewritten = True
+        compacted = bool(row.get("compacted"))
+        if compacted or self._rewritten:
+            self._look_for_copies(at, compacted=compacted)
         match row.get("role"):
             case "tool":
                 self._tool(row, at)
@@ -134,6 +143,13 @@ class Conversation:
                 self._user(session, row, at)
             case _:
                 pass  # system, session_meta: nobody's work
+
+    def _look_for_copies(self, at: float, *, compacted: bool) -> None:
+        """Whether this row may be a copy: it stands where rows were cut, or comes with the row before it."""
+        pause = at - self._last_at
+        is_cut = self._continued or (self._archived and not compacted)
+        self._copying = is_cut or pause < BULK_S or (self._copying and pause < COPYING_S)
+        self._rewritten, self._continued, self._archived, self._last_at = True, False, compacted, at
 
     # --- who speaks ---
 
@@ -163,6 +179,7 @@ class Conversation:
             if said.digest in self._names:
                 self._repeated, self._copied = said, False
                 return
+        self._copying = False
         self._begin(said)
         if self._current is not None and row.get("active") == 0 and not row.get("compacted"):
             self._current.trace.next_message(False)
@@ -184,9 +201,10 @@ class Conversation:
 
     def _turn(self, name: int) -> Turn | None:
         """The turn to which a row of the agent's belongs; None for a copy, and for a row of nobody's turn."""
-        if self._rewritten and name in self._seen:
+        if self._is_copy(name):
             self._copied = True
             return None
+        self._copying = False
         self._seen.add(name)
         if (said := self._repeated) is not None:
             # Something new after words that were said before: said again, unless copies stood in between.
@@ -197,6 +215,9 @@ class Conversation:
                 self._begin(said)
         return self._current
 
+    def _is_copy(self, name: int) -> bool:
+        return self._copying and name in self._seen
+
     # --- what the agent did ---
 
     def _assistant(self, session: str, row: Mapping[str, Any], at: float) -> None:
@@ -206,7 +227,7 @@ class Conversation:
             return
         calls = rows.calls_of(called) if called and rows.may_tell(called) else []
         name = _sign(self._asker, str(called)[:HEAD_CHARS] if called else words[:HEAD_CHARS])
-        if not (self._rewritten and name in self._seen):
+        if not self._is_copy(name):
             self.answers[session] = self.answers.get(session, 0) + 1
         turn = self._turn(name)
         for tool_id, tool, arguments in calls:

@@ -21,6 +21,36 @@ def roots_of(config: Config, env: Mapping[str, str]) -> Iterator[tuple[str, str]
             yield agent, os.path.abspath(root)
 
 
+def elsewhere(place: str) -> list[tuple[str, str]]:
+    """
+    Agent and root of what lies at another place: a home, an agent's directory in one, or below that.
+
+    A file, and a directory that looks like no agent's, hold generic rows.
+    """
+    if os.path.isdir(place):
+        homes = [place, *_above(place)]
+        roots = [
+            (agent, root if root.startswith(place) else place)
+            for agent, source in SOURCES.items()
+            for home in homes
+            for root in source.roots({"HOME": home})
+            if os.path.exists(root) and (_within(root, place) or _within(place, root))
+        ]
+        if roots:
+            return list(dict.fromkeys(roots))
+    return [("jsonl", place)]
+
+
+def _above(place: str) -> list[str]:
+    """The directories above, nearest first."""
+    parent = os.path.dirname(place)
+    return [] if parent == place else [parent, *_above(parent)]
+
+
+def _within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
 def find(agent: str, root: str, known: Mapping[str, Claim]) -> list[tuple[str, Claim, Stat]]:
     """Every log file of an agent below a root (or the root itself, when it is a file)."""
     source = SOURCES[agent]

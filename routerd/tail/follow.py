@@ -29,7 +29,7 @@ from routerd.records import Seen
 from routerd.sources import SOURCES
 from routerd.sources.base import Claim
 from routerd.tail.checkpoint import Checkpoint, Stat
-from routerd.tail.discover import find, roots_of
+from routerd.tail.discover import elsewhere, find, roots_of
 from routerd.tail.files import head_of, look
 from routerd.tail.group import Advance, DescribeFn, GroupReader
 from routerd.tail.registry import Group, Known, Registry, RootStatus
@@ -133,12 +133,18 @@ class Tail:
             self._quiet = anyio.Event()
             await self._quiet.wait()
 
-    async def take(self, root: str) -> int:
-        """Reads another place as if it were a root of its kind (`import`); gives the number of files that are logs."""
-        before = len(self.registry.files)
-        for agent in SOURCES:
+    async def take(self, place: str) -> int:
+        """
+        Reads another place once (`import`): a file of rows, or a directory where an agent's logs lie as they do at home.
+
+        Returns:
+            The number of files there that are logs.
+        """
+        found = 0
+        for agent, root in elsewhere(place):
             await self._discover_root(agent, root)
-        return len(self.registry.files) - before
+            found += sum(known.root == root for known in self.registry.files.values())
+        return found
 
     # --- noticing --------------------------------------------------------------------------------------------------
 

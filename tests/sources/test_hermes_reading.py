@@ -142,6 +142,30 @@ def test_a_second_compaction_in_place_counts_nothing_twice(tmp_path: Path) -> No
     }
 
 
+def test_the_same_words_with_the_same_answer_after_a_compaction_are_another_turn(tmp_path: Path) -> None:
+    script, kept = chat()
+    script.says("root", 3.5, "Two.")
+    script.user("root", 4.0, "more")
+    script.says("root", 4.3, "ok")
+    said = ("assistant", "Two.", {"finish_reason": "stop"})
+    more = [("user", "more", {}), ("assistant", "ok", {"finish_reason": "stop"})]
+    script.compacts("root", [*kept, said, *more], 5.0)
+    script.user("root", 8.0, "more")
+    script.says("root", 8.3, "ok")
+    script.compacts("root", [*kept[:2], *more, *more], 9.0)
+    script.user("root", 12.0, "more")
+    script.says("root", 12.3, "ok")
+    script.ends("root", 13.0)
+    units = grown(tmp_path, script, lambda number: True)
+    assert units == fresh(tmp_path)
+    assert sorted((unit.started_at or 0.0) - T0 for unit in units.values() if unit.task.goal == "more") == [
+        4.0,
+        8.0,
+        12.0,
+    ]
+    assert len(units) == 5
+
+
 def test_rows_that_were_deleted_and_written_anew_count_nothing_twice(tmp_path: Path) -> None:
     """/retry and /undo did so before soft rewinding: ids and times are new, what is said is not."""
     script, _ = chat()
