@@ -89,7 +89,7 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     """
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
-    exploration: NotNegative = 0.3
+    exploration: NotNegative = 0.15
     explore_floor: Fraction = 0.05
     epsilon: Fraction = 0.1
     sticky_s: NotNegative = 600.0

@@ -124,7 +124,7 @@ WALL_TIME: Final = _prior(
     bias=(0.0, 0.7),
     features={"task_kind": 0.3, "parent_model_tier": 0.1, "rough_token_estimate": 0.3, "text": 0.2, "shape": 0.2,
               "depth": 0.2, "orchestrator": 0.2, "label": 0.2},
-    arm_sd=[0.25],
+    arm_sd=[0.5],
     attributes={"capability": (0.0, 0.1), "price": (0.0, 0.1), "effort": (0.2, 0.15), "local": (0.0, 0.3),
                 "orchestrator": (0.2, 0.2), "family": (0.0, 0.1)},
     tokens=0.3,
@@ -134,7 +134,7 @@ COST: Final = _prior(
     bias=(-0.3, 1.0),  # a task costs about as much as 50,000 tokens at the model's price
     features={"task_kind": 0.3, "parent_model_tier": 0.1, "rough_token_estimate": 0.3, "text": 0.2, "shape": 0.2,
               "depth": 0.2, "orchestrator": 0.2, "label": 0.2},
-    arm_sd=[0.25],
+    arm_sd=[0.5],
     attributes={"capability": (0.0, 0.1), "price": (1.0, 0.3), "effort": (0.2, 0.15), "local": (0.0, 0.3),
                 "orchestrator": (0.2, 0.2), "family": (0.0, 0.1)},
     tokens=0.3,

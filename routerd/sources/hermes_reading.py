@@ -80,7 +80,7 @@ class Reading:
 
     def __getstate__(self) -> dict[str, Any]:
         """A round that was not answered is asked for again."""
-        return {**self.__dict__, "_conclude": None, "_heads_read": False}
+        return {**self.__dict__, "_conclude": None}
 
     # --- what came --------------------------------------------------------------------------------------------------
 

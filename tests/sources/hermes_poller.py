@@ -1,12 +1,14 @@
 """Reads a synthetic home of Hermes as the tail does, through real SQLite connections."""
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 from routerd.events import LOCAL, Completion
 from routerd.sources.base import Document
 from routerd.sources.hermes import HermesMachine
 from routerd.tail.rows import Database
-from tests.sources.hermes_logs import EVIDENCE, STATE, Script, play
+from tests.sources.hermes_logs import EVIDENCE, STATE, Player, Script, play
 
 Units = dict[str, Completion]
 
@@ -68,3 +70,25 @@ def named(units: Units) -> Units:
     ]
     assert len(dict(short)) == len(units)
     return dict(short)
+
+
+def grown(home: Path, script: Script, cuts: Callable[[int], bool]) -> Units:
+    """The units of a script that is played step by step and read after the steps that `cuts` names."""
+    player, poller = Player(home), Poller(home)
+    for number, step in enumerate(script.steps):
+        player.play([step])
+        if cuts(number):
+            poller.poll()
+            poller.machine = pickle.loads(pickle.dumps(poller.machine))
+    poller.poll()
+    player.close()
+    poller.close()
+    return poller.units
+
+
+def fresh(home: Path) -> Units:
+    """The units of a home in one reading, by first key."""
+    poller = Poller(home)
+    poller.poll()
+    poller.close()
+    return poller.units

@@ -10,7 +10,7 @@ from routerd.events import LOCAL, Completion, Dispatch, Label, Parent, Task, Tok
 from routerd.sources import SOURCES
 from routerd.sources.base import Claim
 from tests.sources.hermes_logs import T0, Script, answer, build_home, day, entry, play, single
-from tests.sources.hermes_poller import Poller, read, read_home
+from tests.sources.hermes_poller import grown, read, read_home
 
 SCHEMAS = (11, 14, 16, 17, 22, 30)
 DANGLING = Label(None, 0.0, "dangling")
@@ -344,8 +344,8 @@ def test_a_child_without_a_mark_is_known_by_its_goal(tmp_path: Path) -> None:
     assert set(read(tmp_path, script)) == {"please", "child:kid", "Something else"}
 
 
-@pytest.mark.parametrize("reason", ["compression", "branched"])
-def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: Path, reason: str) -> None:
+def continued(reason: str) -> Script:
+    """A session that goes on in another, with copies of what it held; the second turn was under way."""
     script = Script()
     script.session("old", 0.0)
     script.user("old", 0.1, "first")
@@ -353,8 +353,11 @@ def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: 
     script.user("old", 2.0, "second")
     script.calls("old", 3.0, "call_ls", "terminal", {"command": "ls"})
     script.result("old", 3.2, "call_ls", "terminal", {"output": "", "exit_code": 0})
-    script.ends("old", 4.0, reason)
-    script.session("new", 4.1, parent_session_id="old")
+    if reason == "marked":
+        script.session("new", 4.1, parent_session_id="old", model_config=json.dumps({"_branched_from": "old"}))
+    else:
+        script.ends("old", 4.0, reason)
+        script.session("new", 4.1, parent_session_id="old")
     script.user("new", 4.2, "first")
     script.says("new", 4.3, "One.")
     script.user("new", 4.4, "[CONTEXT COMPACTION — REFERENCE ONLY] Earlier turns were compacted.")
@@ -365,10 +368,14 @@ def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: 
     script.user("new", 7.0, "first")  # the same words once more are another turn
     script.says("new", 8.0, "One again.")
     script.ends("new", 9.0)
-    play(tmp_path, script)
-    poller = Poller(tmp_path)
-    turns = sorted(poller.poll().values(), key=lambda unit: unit.started_at or 0.0)
-    poller.close()
+    return script
+
+
+@pytest.mark.parametrize("often", [True, False])
+@pytest.mark.parametrize("reason", ["compression", "branched", "marked"])
+def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: Path, reason: str, often: bool) -> None:
+    units = grown(tmp_path, continued(reason), lambda number: often)
+    turns = sorted(units.values(), key=lambda unit: unit.started_at or 0.0)
     assert [(unit.task.goal, unit.wall_time_ms, unit.ended) for unit in turns] == [
         ("first", 900, True),
         ("second", 4000, True),
@@ -376,11 +383,13 @@ def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: 
     ]
 
 
-def test_a_child_of_a_conversation_that_is_compacted_later_stays_a_child(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut_at", [1.5, 4.0])
+def test_a_child_of_a_conversation_that_is_compacted_stays_a_child(tmp_path: Path, cut_at: float) -> None:
+    """It may even start after the cut: it was built before."""
     script = Script()
     single(script)
-    script.change("sessions", "root", ended_at=T0 + 4.0, end_reason="compression")
-    script.session("next", 4.1, parent_session_id="root")
+    script.change("sessions", "root", ended_at=T0 + cut_at, end_reason="compression")
+    script.session("next", 6.5, parent_session_id="root")
     script.user("next", 7.0, "go on")
     script.says("next", 8.0, "Yes.")
     script.ends("next", 9.0)

@@ -1,10 +1,8 @@
 """A home of Hermes is read while it grows: any moments give what one reading at the end gives, and nothing twice."""
 
 import json
-import pickle
 import random
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +15,9 @@ from routerd.sources.hermes import HermesMachine
 from routerd.sources.hermes_reading import PAGE_MAX
 from routerd.tail.rows import Database
 from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, day, play, single
-from tests.sources.hermes_poller import Poller, Units, named, read
+from tests.sources.hermes_poller import Poller, Units, fresh, grown, named, read
 
 SCHEMAS = (11, 16, 22, 30)
-
-
-def grown(home: Path, script: Script, cuts: Callable[[int], bool]) -> Units:
-    """The units of a script that is played step by step and read after the steps that `cuts` names."""
-    player, poller = Player(home), Poller(home)
-    for number, step in enumerate(script.steps):
-        player.play([step])
-        if cuts(number):
-            poller.poll()
-            poller.machine = pickle.loads(pickle.dumps(poller.machine))
-    poller.poll()
-    player.close()
-    poller.close()
-    return poller.units
-
-
-def fresh(home: Path) -> Units:
-    poller = Poller(home)
-    poller.poll()
-    poller.close()
-    return poller.units
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -56,17 +33,31 @@ def test_read_at_any_moments_it_gives_what_one_reading_gives(tmp_path: Path, see
     assert grown(tmp_path, script, lambda number: rng.random() < chance) == fresh(tmp_path)
 
 
-def test_no_unit_is_open_under_two_names_on_the_way(tmp_path: Path) -> None:
-    """Names never change hands: what shares a key with a unit has its first key."""
-    player, poller = Player(tmp_path), Poller(tmp_path)
+@pytest.mark.parametrize("seed", range(12))
+def test_growing_while_it_is_read_it_moves_no_name(tmp_path: Path, seed: int) -> None:
+    """Hermes writes between the rounds of a poll, a whole delegation perhaps. What shares a key has one first key."""
+    rng = random.Random(seed)
+    chance = rng.choice([0.3, 0.9])
+    steps = day().steps
+    player, machine, database = Player(tmp_path), HermesMachine(str(tmp_path)), Database(tmp_path / STATE)
+    player.play([steps.pop(0)])
     owners: dict[str, str] = {}
-    for step in day().steps:
-        player.play([step])
-        for first, unit in poller.poll().items():
-            for key in unit.keys:
-                assert owners.setdefault(key, first) == first
+    units: Units = {}
+    for _ in range(1000):
+        while database.step(machine) is not None:
+            while steps and rng.random() < chance:
+                player.play([steps.pop(0)])
+        for document in player.dumps:
+            machine.feed(Document(str(document), document.read_bytes()))
+        for unit in machine.drain(idle=False):
+            units[unit.keys[0]] = unit
+            assert {owners.setdefault(key, unit.keys[0]) for key in unit.keys} == {unit.keys[0]}
+        if not steps and not machine.behind and not database.changed():
+            break
+    assert steps == []
+    assert units == fresh(tmp_path)
+    database.close()
     player.close()
-    poller.close()
 
 
 def test_nothing_new_is_told_once(tmp_path: Path) -> None:
