@@ -263,7 +263,10 @@ def test_a_log_directory_that_is_a_file_and_an_unreadable_log_stop_nothing(place
     broken = next(iter(home_files())).replace("rollout-", "rollout-0", 1)
     (place.home / broken).symlink_to("/nonexistent")
     (place.home / broken.replace("rollout-0", "rollout-1")).mkdir()
-    assert counted(place.once())["codex"]["delegate"] > 0
+    done = place.run("routerd", "--once", "--json", check=True)
+    assert counted(json.loads(done.stdout))["codex"]["delegate"] > 0
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("cannot be read: ")]
+    assert said == f"cannot be read: {place.home}/.claude/projects: it is not a directory"
 
 
 def test_a_corrupt_database_is_set_aside_and_filled_again_from_the_logs(place: Place) -> None:

@@ -269,7 +269,7 @@ def _without_child(family: Family, world: World, match: Match) -> Completion | N
     entry = _entry(family, match)
     keys = _keys(family, world, match)
     asker = _chain(family, match.asker)
-    if entry is None or not keys or  not all(world.rests(m) for m in asker):
+    if entry is None or not keys or match.call.answer_row > world.mark or not all(world.rests(m) for m in asker):
         return None
     background = _background(family, match)
     end, censored = _told(entry, _cause_of(entry), None)

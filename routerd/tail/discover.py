@@ -51,6 +51,20 @@ def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
+def obstacle(root: str) -> str | None:
+    """Why nothing can be read in a root that is there; None where it can be, or where there is none."""
+    try:
+        with os.scandir(root) as entries:
+            next(entries, None)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None if os.access(root, os.R_OK) and root.endswith((".jsonl", ".ndjson")) else "it is not a directory"
+    except OSError as error:
+        return error.strerror or "it cannot be opened"
+    return None
+
+
 def find(agent: str, root: str, known: Mapping[str, Claim]) -> list[tuple[str, Claim, Stat]]:
     """Every log file of an agent below a root (or the root itself, when it is a file)."""
     source = SOURCES[agent]

@@ -29,7 +29,7 @@ from routerd.records import Seen
 from routerd.sources import SOURCES
 from routerd.sources.base import Claim
 from routerd.tail.checkpoint import Checkpoint, Stat
-from routerd.tail.discover import elsewhere, find, roots_of
+from routerd.tail.discover import elsewhere, find, obstacle, roots_of
 from routerd.tail.files import head_of, look
 from routerd.tail.group import Advance, DescribeFn, GroupReader
 from routerd.tail.registry import Group, Known, Registry, RootStatus
@@ -135,7 +135,7 @@ class Tail:
 
     async def take(self, place: str) -> int:
         """
-        Reads another place once (`import`): a file of rows, or a directory where an agent's logs lie as they do at home.
+        Reads another place once (`import`): a file of rows, or a directory with an agent's logs as they lie at home.
 
         Returns:
             The number of files there that are logs.
@@ -154,7 +154,11 @@ class Tail:
         self.discovered.set()
 
     async def _discover_root(self, agent: str, root: str) -> None:
-        found = await anyio.to_thread.run_sync(find, agent, root, self.registry.claims(agent))
+        if (reason := obstacle(root)) is not None:
+            self._unreadable(agent, root, reason)
+        # Claims are worth remembering where a file must be looked into; a polled root is walked too often for that.
+        known = {} if SOURCES[agent].polled else self.registry.claims(agent)
+        found = await anyio.to_thread.run_sync(find, agent, root, known)
         for number, (path, claim, stat) in enumerate(found):
             self._notice(agent, root, path, claim, stat)
             if number % 200 == 199:
@@ -305,17 +309,17 @@ class Tail:
         progress.bytes_read += advance.bytes_read
         progress.completions += sum(seen.completion.ended for seen in advance.seen)
         for path, reason in advance.unreadable.items():
-            self._unreadable(group, path, reason)
+            self._unreadable(group.agent, path, reason)
         for checkpoint in advance.checkpoints:
             self.registry.took(checkpoint)
         news: list[Seen | Checkpoint] = [*advance.seen, *advance.checkpoints]
         for start in range(0, len(news), NEWS_PER_WRITE):
             await self._deliver(news[start : start + NEWS_PER_WRITE])
 
-    def _unreadable(self, group: Group, path: str, reason: str) -> None:
-        """Said once a reason; the file is tried again when it changes."""
+    def _unreadable(self, agent: str, path: str, reason: str) -> None:
+        """Said once a reason; a file is tried again when it changes, a directory at every walk."""
         if self.unreadable.get(path) != reason:
-            log.warning("log cannot be read", agent=group.agent, path=path, reason=reason)
+            log.warning("log cannot be read", agent=agent, path=path, reason=reason)
         self.unreadable[path] = reason
         self.registry.give_up(path)
 
