@@ -409,6 +409,15 @@ def test_an_orphaned_child_stands_alone(tmp_path: Path) -> None:
     assert (unit.task.goal, unit.task.parent, unit.task.cwd) == ("Count the files", None, None)
 
 
+def test_a_child_that_lost_its_link_is_found_by_its_origin(tmp_path: Path) -> None:
+    script = Script()
+    single(script)
+    script.change("sessions", "child", parent_session_id=None)
+    units = read(tmp_path, script)
+    assert len(units) == 2
+    assert units["child:child"].keys[1] == "hermes:delegation:deleg_0a1b2c3d#0"
+
+
 def test_a_child_that_was_deleted_is_told_by_its_result(tmp_path: Path) -> None:
     script = Script()
     single(script)

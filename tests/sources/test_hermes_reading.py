@@ -14,7 +14,7 @@ from routerd.sources.base import Document, Line, Query, Row
 from routerd.sources.hermes import HermesMachine
 from routerd.sources.hermes_reading import PAGE_MAX
 from routerd.tail.rows import Database
-from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, day, play, single
+from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, day, entry, play, single
 from tests.sources.hermes_poller import Poller, Units, fresh, grown, named, read
 
 SCHEMAS = (11, 16, 22, 30)
@@ -56,6 +56,56 @@ def test_growing_while_it_is_read_it_moves_no_name(tmp_path: Path, seed: int) ->
             break
     assert steps == []
     assert units == fresh(tmp_path)
+    database.close()
+    player.close()
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_delegation_that_is_newer_than_what_is_known_of_sessions_waits(tmp_path: Path, written: bool) -> None:
+    """The child began and ended after the poll had looked for sessions, the answer was read in the same poll."""
+    script = Script()
+    single(script)
+    begun = next(number for number, step in enumerate(script.steps) if "please count" in step[0][2])
+    if not written:
+        script.steps = [step for step in script.steps if "child" not in step[0][2]]
+    player, machine, database = Player(tmp_path), HermesMachine(str(tmp_path)), Database(tmp_path / STATE)
+    player.play(script.steps[: begun + 1])
+    database.read(machine)
+    machine.drain(idle=False)
+    player.play([[(STATE, "UPDATE sessions SET message_count = message_count", ())]])
+    database.step(machine)
+    player.play(script.steps[begun + 1 :])
+    database.read(machine)
+    first = {unit.keys[0] for unit in machine.drain(idle=False)}
+    database.read(machine)
+    then = {unit.keys[0] for unit in machine.drain(idle=False)}
+    name = "hermes:child:child" if written else "hermes:delegation:deleg_0a1b2c3d#0"
+    assert {key for key in first | then if ":turn:" not in key} == {name}
+    database.close()
+    player.close()
+
+
+def test_a_result_in_the_background_that_is_newer_than_what_is_known_of_sessions_waits(tmp_path: Path) -> None:
+    script = Script()
+    script.session("chat", 0.0)
+    script.user("chat", 0.1, "in the background, please")
+    script.calls("chat", 1.0, "call_later", "delegate_task", {"goal": "take long"})
+    script.dispatched("chat", 1.2, "call_later", "deleg_77777777", ["take long"])
+    asked = len(script.steps)
+    script.whole_child("kid", "chat", 1.3, "take long")
+    script.came_back("deleg_77777777", 5.0, "completed", [entry()])
+    player, machine, database = Player(tmp_path), HermesMachine(str(tmp_path)), Database(tmp_path / STATE)
+    player.play(script.steps[: asked - 1])
+    database.read(machine)
+    player.play(script.steps[asked - 1 : asked])
+    database.step(machine)  # heads
+    database.step(machine)  # pages, with the handle of the call
+    player.play(script.steps[asked:])
+    told = []
+    for _ in range(3):
+        database.read(machine)
+        told += [unit.keys[0] for unit in machine.drain(idle=False) if unit.ran.executor == "delegate"]
+    assert set(told) == {"hermes:child:kid"}
     database.close()
     player.close()
 
