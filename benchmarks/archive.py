@@ -3,10 +3,10 @@ Real Claude Code sessions, read and counted twice: by routerd, and by a script t
 
     python benchmarks/archive.py [ARCHIVE] [--cuts N]
 
-ARCHIVE is a tar file that unpacks to a home directory (`.claude/projects/…`). It is read with `routerd --once`; the delegations
-and turns are compared with those that `tests/sources/count_claude.py` finds by plain `json`; a second reading must add
-nothing; and N times every file is cut at a random byte, read, completed and read again, which must give the same rows.
-Exit code 1 when anything differs.
+ARCHIVE is a tar file that unpacks to a home directory (`.claude/projects/…`). It is read with `routerd --once`; the
+delegations and turns are compared with those that `tests/sources/count_claude.py` finds by plain `json`; a second
+reading must add nothing; and N times every file is cut at a random byte, read, completed and read again, which must
+give the same rows. Exit code 1 when anything differs.
 """
 
 import argparse

@@ -6,6 +6,7 @@ Where the parts meet: the only module that knows them all.
     stop    no more requests · the tail ends · the writer drains · a last snapshot · the socket file goes
 """
 
+import fnmatch
 import os
 import secrets
 import signal
@@ -93,7 +94,7 @@ class Service:
         self._core = parts
         self._settings = settings
         self._recent: OrderedDict[str, Decision] = OrderedDict()
-        self._listeners: dict[Peer, frozenset[str] | None] = {}
+        self._listeners: dict[Peer, frozenset[str]] = {}
         parts.listeners.append(self._outcome)
 
     @property
@@ -144,11 +145,12 @@ class Service:
             InvalidParams: One of them is none.
         """
         for number, name in enumerate(events or ()):
-            if name not in EVENTS:
+            if not fnmatch.filter(EVENTS, name):
                 reason = f"no such event; known are {', '.join(EVENTS)}"
                 raise InvalidParams(f"events[{number}]: {reason}", {"path": f"events[{number}]", "reason": reason})
-        self._listeners[peer] = None if events is None else frozenset(events)
-        return list(EVENTS) if events is None else events
+        wanted = EVENTS if events is None else tuple(name for name in EVENTS if _any_matches(name, events))
+        self._listeners[peer] = frozenset(wanted)
+        return list(wanted)
 
     def unsubscribe(self, peer: Peer) -> None:
         """The peer has gone."""
@@ -156,14 +158,14 @@ class Service:
 
     def _tell(self, name: str, at: float, members: Mapping[str, Any]) -> None:
         for peer, wanted in list(self._listeners.items()):
-            if wanted is None or name in wanted:
+            if name in wanted:
                 peer.notify({"event": name, "at": at, **members})
 
     async def watch_sources(self) -> None:
         """Tells those who listen when a root appears, or is watched otherwise, or has caught up."""
         known: dict[tuple[str, str], tuple[str, bool]] = {}
         while True:
-            for root in self._core.tail.status():
+            for root in self._core.tail.status() if self._listeners else ():
                 state = (root.mode, root.lag_bytes == 0)
                 if known.get((root.agent, root.root)) != state:
                     known[root.agent, root.root] = state
@@ -326,8 +328,17 @@ async def _feed_watchdog(parts: Core) -> None:
         await anyio.sleep(interval_s)
 
 
-DELEGATE_EVENTS = ("delegate.task_spawned", "delegate.task_completed", "delegate.task_failed")
-EVENTS = ("decision", "outcome", "source", *DELEGATE_EVENTS)
+EVENTS = (
+    *("decision", "outcome", "source"),
+    *("delegate.task_spawned", "delegate.task_progress", "delegate.task_completed", "delegate.task_failed"),
+    *("delegate.task_thinking", "delegate.tool_started", "delegate.tool_completed"),
+)
+"""What may be subscribed to, by these names or a pattern such as `delegate.*`. Of a delegation a log tells the start
+and the end; the names of what happens in between are accepted, and nothing is sent under them."""
+
+
+def _any_matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _decision_event(decision: Decision) -> dict[str, Any]:

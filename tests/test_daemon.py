@@ -185,7 +185,7 @@ def test_belief_after_a_crash_is_belief_before_it(place: Place) -> None:
 def test_who_listens_is_told(place: Place) -> None:
     with place.daemon() as daemon:
         heard: list[dict[str, Any]] = []
-        events = subscribe(["decision", "outcome", "delegate.task_completed"], socket=place.socket)
+        events = subscribe(["decision", "outcome", "delegate.*"], socket=place.socket)
         ready = threading.Event()
 
         def listen() -> None:
