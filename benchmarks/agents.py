@@ -1,7 +1,7 @@
 """
 Real agents, a real daemon, no model: does routerd see every delegation once, as it really ran, and how soon?
 
-    python benchmarks/agents.py [--tools DIR] [--work DIR] [--only NAME …]
+    python benchmarks/agents.py [--tools DIR] [--work DIR] [--only NAME …] [--scenario NAME …]
 
 Installs Hermes Agent from PyPI and Claude Code and Codex CLI from npm into DIR (about a gigabyte, once), drives each
 through every scenario of the stub endpoints in `--tools`, with routerd running on the same HOME, and compares what
@@ -422,6 +422,7 @@ def main() -> int:
     parser.add_argument("--tools", type=Path, default=ROOT.parent / "shared" / "tools")
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache" / "routerd-agents")
     parser.add_argument("--only", nargs="*", default=[agent.name for agent in AGENTS])
+    parser.add_argument("--scenario", nargs="*", help="only these, of those that an agent has")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     options = parser.parse_args()
     if not options.tools.is_dir():
@@ -432,6 +433,8 @@ def main() -> int:
     rows: list[tuple[str, ...]] = []
     print(LAYOUT.format(*headings))
     for agent in AGENTS:
+        if options.scenario is not None:
+            agent.scenarios = {name: agent.scenarios[name] for name in options.scenario if name in agent.scenarios}
         if agent.name in options.only:
             for row in run(agent, options.tools, options.work):
                 print(LAYOUT.format(*row), flush=True)

@@ -95,7 +95,9 @@ class HermesMachine:
         self._again = False
         for family in [family for family in self._reading.families.values() if not family.waiting]:
             resting = frozenset(m.id for m in family.members.values() if self._world.rests(m))
-            if idle or family.changed or resting != family.resting:
+            if idle or resting != family.resting:
+                family.tell_anew()
+            if family.changed:
                 told += units(family, self._world, idle=idle)
                 family.changed, family.resting = False, resting
             if idle:
@@ -123,6 +125,7 @@ class HermesMachine:
             return []
         asked = self._reading.round()
         for family in self._reading.finished:
+            family.tell_anew()
             self._done += units(family, self._world, idle=False)
         self._reading.finished = []
         # AUTOINCREMENT never gives an id twice, so the sequence goes back only if another file was copied over this.

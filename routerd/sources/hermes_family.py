@@ -154,6 +154,7 @@ class Family:
         unexplored: Members whose children were not asked for yet.
         asked: Delegations whose row of background work was asked for.
         changed: Something was read since its units were told; `resting` is which members rested then.
+        told: Turns and children that were told as they will stay, unless all is to be told anew.
     """
 
     def __init__(self, root: str) -> None:
@@ -166,12 +167,18 @@ class Family:
         self.asked: set[str] = set()
         self.changed = True
         self.resting: frozenset[str] = frozenset()
+        self.told: set[str] = set()
         self._heads: dict[str, str] = {}
 
     @property
     def waiting(self) -> bool:
         """There is more of it to read."""
         return bool(self.unexplored) or any(member.stale for member in self.members.values())
+
+    def tell_anew(self) -> None:
+        """Something bears on units that were told already."""
+        self.changed = True
+        self.told = set()
 
     def join(self, member: Member) -> None:
         """Takes in a session."""
@@ -228,7 +235,7 @@ class Family:
             member = self.members[name]
             member.cursor, member.fed, member.offset, member.stale = 0, 0, None, True
         self.conversations.pop(head, None)
-        self.changed = True
+        self.tell_anew()
 
     def _place(self, member: Member) -> str:
         """The conversation of a session: its parent's when it continues that, else one of its own."""

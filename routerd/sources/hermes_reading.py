@@ -132,7 +132,7 @@ class Reading:
         """
         family = self.family_of(session)
         if family is not None:
-            family.changed = True
+            family.tell_anew()
             return False
         if self._swept_to is not None and session > self._swept_to:
             return False
@@ -158,16 +158,18 @@ class Reading:
             self._lost.add(session)
         else:
             family.members[session].stale = True
-            family.changed = True
 
     def _session(self, values: Mapping[str, Any]) -> None:
         family = self.family_of(str(values["id"]))
         if family is None:
             return
         member = family.members[str(values["id"])]
-        before = (member.ended_at, member.tokens, member.cost, member.route, member.end_reason)
+        before = (member.ended_at, member.tokens, member.cost, member.end_reason)
+        route = member.route
         member.refresh(values)
-        family.changed |= before != (member.ended_at, member.tokens, member.cost, member.route, member.end_reason)
+        family.changed |= before != (member.ended_at, member.tokens, member.cost, member.end_reason)
+        if member.route != route:
+            family.tell_anew()
         member.stale |= family.moved(member)
 
     def _usage(self, values: Mapping[str, Any]) -> None:
@@ -204,7 +206,7 @@ class Reading:
         if family is not None:
             entries = rows.entries_of(rows.json_of(values["result_json"]))
             family.background[name] = Background(str(values["state"]), entries, rows.number(values["completed_at"]))
-            family.changed = True
+            family.tell_anew()
 
     # --- what is asked next -----------------------------------------------------------------------------------------
 

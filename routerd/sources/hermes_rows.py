@@ -46,6 +46,7 @@ _NOTES: Final = (
 _NOTICES: Final = ("[ASYNC DELEGATION ", "[IMPORTANT: Background process ")
 
 _TELLING: Final = re.compile(f'"name": ?"(?:{DELEGATE}|{TERMINAL}|{CLARIFY})"')
+_ID: Final = re.compile(r'"id": ?"([^"]+)"')
 _JSON_PREFIX: Final = "\x00json:"
 _DELEGATION_ID: Final = re.compile(r"\bdeleg_\w{1,64}")
 _LIVE: Final = re.compile(r"(deleg_\w{1,64})/task-(\d+)\.log$")
@@ -141,6 +142,13 @@ def digest(*parts: str) -> str:
 def may_tell(tool_calls: Any) -> bool:
     """Whether the calls of a message hold one that is looked at; most do not, and need not be decoded."""
     return not isinstance(tool_calls, str) or _TELLING.search(tool_calls) is not None
+
+
+def first_id(tool_calls: Any) -> str:
+    """The id of the first call of a message, without decoding it; or how the text begins."""
+    text = tool_calls if isinstance(tool_calls, str) else ""
+    found = _ID.search(text)
+    return found[1] if found else text[:_HEAD_CHARS]
 
 
 def calls_of(tool_calls: Any) -> list[tuple[str, str, Any]]:

@@ -25,7 +25,7 @@ from routerd.sources.hermes_rows import Answer, Asked, Entry
 from routerd.sources.signals import End, Trace, is_check
 
 HEAD_CHARS: Final = 200
-"""Enough of a row to know its copy by."""
+"""Enough of what was said to know its copy by. Calls and their results are known by id: compaction shortens them."""
 BULK_S: Final = 1e-4
 """Rows that one transaction writes are a microsecond apart by their times; two answers of a model never are."""
 COPYING_S: Final = 2.0
@@ -226,7 +226,7 @@ class Conversation:
         if row.get("_compressed_summary") or rows.kind_of(words) == "note":
             return
         calls = rows.calls_of(called) if called and rows.may_tell(called) else []
-        name = _sign(self._asker, str(called)[:HEAD_CHARS] if called else words[:HEAD_CHARS])
+        name = _sign("call", rows.first_id(called)) if called else _sign(self._asker, words[:HEAD_CHARS])
         if not self._is_copy(name):
             self.answers[session] = self.answers.get(session, 0) + 1
         turn = self._turn(name)
@@ -263,7 +263,7 @@ class Conversation:
         call = self._open.get(name)
         if call is not None and call.answer is None:
             self._answered(call, row, at)
-        turn = self._turn(_sign(name, text[:HEAD_CHARS]))
+        turn = self._turn(_sign("tool", name or text[:HEAD_CHARS]))
         if turn is None:
             return
         _touch(turn, at)

@@ -63,13 +63,14 @@ class World(msgspec.Struct, kw_only=True):
 
 
 def units(family: Family, world: World, *, idle: bool) -> list[Completion]:
-    """All units of a family as they stand; with `idle` what is open has ended, unknown."""
+    """The units of a family that were not told as they will stay; with `idle` what is open has ended, unknown."""
     matches = family.matches()
     by_child = {match.child: match for match in matches if match.child is not None}
     found: list[Completion] = []
     for head, conversation in family.conversations.items():
         if head in by_child or family.members[head].marked:
-            found.append(_Child(family, world, head, by_child.get(head), idle=idle).completion())
+            if head not in family.told:
+                found.append(_Child(family, world, head, by_child.get(head), idle=idle).completion())
         else:
             found += _turns(family, world, head, conversation, idle=idle)
     lost = [match for match in matches if match.child is None]
@@ -87,6 +88,10 @@ def _turns(family: Family, world: World, head: str, conversation: Conversation, 
     # A dump bears a local time without its zone, so it goes to the last turn of its session that came to no last word.
     broken = {turn.session_id: turn.name for turn in conversation.turns if not turn.final}
     for turn in conversation.turns:
+        if turn.name in family.told:
+            continue
+        if turn.final and turn is not last:
+            family.told.add(turn.name)
         ended = turn.final or turn is not last or resting
         cause = world.dumps.get(turn.session_id) if broken.get(turn.session_id) == turn.name else None
         share = _share(turn, family, conversation.answers) if resting and ended else None
@@ -179,6 +184,8 @@ class _Child:
         rests = self.idle or self.world.rests(tail)
         ended = self.entry is not None or lost or (rests and not cut)
         end, censored = self._end(lost=lost) if ended else ("unknown", None)
+        if self.entry is not None and tail.ended_at is not None:
+            self.family.told.add(self.head)
         wall_s = self._wall_s()
         cost, guessed = _costs(self.chain)
         asked = self.match.asked if self.match else None

@@ -209,8 +209,7 @@ class Tail:
             self._wake_backlog.set()
 
     def _small(self, group: Group) -> bool:
-        databases = "database" in group.files.values()
-        return not databases and self.registry.size(group) <= SMALL_BYTES
+        return not _has_database(group) and self.registry.size(group) <= SMALL_BYTES
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -240,7 +239,8 @@ class Tail:
         if piece.reader is not None:
             self._keep(group, piece.reader)
         await self._took(group, piece.advance)
-        self._release(group, again=not piece.advance.done)
+        # A database is read once more here, on a connection that is kept and tells of changes.
+        self._release(group, again=not piece.advance.done or _has_database(group))
 
     def _job(self, group: Group) -> Job:
         return Job(
@@ -256,7 +256,7 @@ class Tail:
 
     def _worth_keeping(self, group: Group) -> bool:
         recent = time.time() - group.newest < self._config.tail.idle_after_s
-        return recent or "database" in group.files.values()
+        return recent or _has_database(group)
 
     async def _read_live(self) -> None:
         """Groups in memory, and small ones: a slice at a time, so that a question never waits for a log."""
@@ -299,7 +299,7 @@ class Tail:
                 budget_bytes=SLICE_BYTES,
             )
 
-        if "database" in group.files.values():
+        if _has_database(group):
             return await anyio.to_thread.run_sync(step)
         return step()
 
@@ -436,3 +436,7 @@ class Tail:
         roots = {self.registry.files[path].root for path in group.files if path in self.registry.files}
         for root in roots:
             await self._discover_root(group.agent, root)
+
+
+def _has_database(group: Group) -> bool:
+    return "database" in group.files.values()

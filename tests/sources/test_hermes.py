@@ -314,6 +314,18 @@ def test_a_process_killed_before_the_answer_is_a_shutdown(tmp_path: Path) -> Non
     assert units["wait for it"].label == Label(None, 0.0, "dangling")
 
 
+def test_a_conversation_that_was_cut_may_still_hear_of_its_child(tmp_path: Path) -> None:
+    script = Script()
+    script.session("root", 0.0)
+    script.user("root", 0.1, "wait for it")
+    script.calls("root", 1.0, "call_wait", "delegate_task", {"goal": "take long"})
+    script.child("kid", "root", 2.0)
+    script.user("kid", 2.1, "take long")
+    script.ends("kid", 9.0)
+    script.ends("root", 9.1, "compression")
+    assert read(tmp_path, script)["child:kid"].censored is None
+
+
 def test_a_pruned_background_row_is_told_by_its_message(tmp_path: Path) -> None:
     script = background("completed", [entry()], child_ends=True)
     script.do("DELETE FROM async_delegations")
@@ -383,6 +395,38 @@ def test_compaction_and_branch_are_no_delegations_and_no_second_turns(tmp_path: 
     ]
 
 
+def test_a_turn_that_was_cut_runs_until_it_goes_on(tmp_path: Path) -> None:
+    script = continued("compression")
+    begun = next(number for number, step in enumerate(script.steps) if "new" in step[0][2])
+    script.steps = script.steps[:begun]
+    units = read(tmp_path, script)
+    assert {name: unit.ended for name, unit in units.items()} == {"first": True, "second": False}
+
+
+def test_a_child_that_was_cut_runs_until_it_goes_on(tmp_path: Path) -> None:
+    script = Script()
+    script.session("root", 0.0)
+    script.user("root", 0.1, "please")
+    script.calls("root", 1.0, "call_long", "delegate_task", {"goal": "Take long"})
+    script.child("kid", "root", 2.0)
+    script.user("kid", 2.1, "Take long")
+    script.counts("kid", 3.0)
+    script.ends("kid", 4.0, "compression")
+    assert not read(tmp_path / "cut", script)["child:kid"].ended
+    script.child("kid-2", "root", 4.1, parent_session_id="kid")
+    script.user("kid-2", 4.2, "Take long")
+    script.counts("kid-2", 8.0)
+    script.says("kid-2", 9.0, "- Did: it")
+    script.ends("kid-2", 9.1)
+    script.result("root", 10.0, "call_long", "delegate_task", answer(entry()))
+    script.says("root", 11.0, "Done.")
+    script.ends("root", 11.1)
+    units = read(tmp_path / "whole", script)
+    assert set(units) == {"please", "child:kid"}
+    unit = units["child:kid"]
+    assert (unit.wall_time_ms, unit.tokens) == (7100, Tokens(input=3200, output=200, cache_read=800))
+
+
 @pytest.mark.parametrize("cut_at", [1.5, 4.0])
 def test_a_child_of_a_conversation_that_is_compacted_stays_a_child(tmp_path: Path, cut_at: float) -> None:
     """It may even start after the cut: it was built before."""
@@ -396,11 +440,12 @@ def test_a_child_of_a_conversation_that_is_compacted_stays_a_child(tmp_path: Pat
     assert set(read(tmp_path, script)) == {"please count", "child:child", "go on"}
 
 
-def test_an_orphaned_child_stands_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["NULL", "'root'"])
+def test_an_orphaned_child_stands_alone(tmp_path: Path, link: str) -> None:
     script = Script()
     single(script)
     script.do(
-        "UPDATE sessions SET parent_session_id = NULL WHERE id = 'child'",
+        f"UPDATE sessions SET parent_session_id = {link} WHERE id = 'child'",
         "DELETE FROM messages WHERE session_id = 'root'",
         "DELETE FROM sessions WHERE id = 'root'",
     )
@@ -446,6 +491,24 @@ def test_children_with_one_goal_are_told_apart_by_tokens_or_not_at_all(tmp_path:
         assert len(units["child:kid-1"].keys) == len(units["child:kid-2"].keys) == (1 if same else 3)
         if not same:
             assert units["child:kid-1"].keys[2] == "hermes:tool:call_twice#1"
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_child_that_was_told_other_words_is_known_when_no_other_can_be_meant(tmp_path: Path, calls: int) -> None:
+    script = Script()
+    script.session("root", 0.0)
+    script.user("root", 0.1, "please")
+    for number in range(calls):
+        script.calls("root", 1.0 + number / 10, f"call_root_{number}", "delegate_task", {"goal": f"Count {number}"})
+        script.whole_child(f"kid-{number}", "root", 2.0 + number / 10, f"Rewritten by a plug-in {number}")
+    for number in range(calls):
+        result = answer(entry(status="timeout"), delegation=f"deleg_{number}")
+        script.result("root", 6.0, f"call_root_{number}", "delegate_task", result)
+    script.says("root", 7.0, "Done.")
+    script.ends("root", 7.1)
+    units = read(tmp_path, script)
+    assert units["child:kid-0"].keys[1:2] == (("hermes:delegation:deleg_0#0",) if calls == 1 else ())
+    assert units["child:kid-0"].label.signal == ("budget" if calls == 1 else "completed")
 
 
 def test_tool_ids_that_name_two_calls_name_the_first(tmp_path: Path) -> None:
@@ -504,6 +567,7 @@ def test_notes_and_news_in_the_users_role_are_no_turns(tmp_path: Path) -> None:
     script.user("root", 0.1, "do it")
     script.says("root", 1.0, "I will", finish_reason="incomplete")
     script.user("root", 1.1, "[System: Continue now. Execute the required tool calls.]")
+    script.user("root", 1.2, "[PRIOR CONTEXT — for reference only; not a new message]")
     script.runs("root", 2.0, "call_ls", "ls", 0)
     script.says("root", 3.0, "Checked?", finish_reason="verification_required")
     script.says("root", 4.0, "Done.")

@@ -14,7 +14,7 @@ from routerd.sources.base import Document, Line, Query, Row
 from routerd.sources.hermes import HermesMachine
 from routerd.sources.hermes_reading import PAGE_MAX
 from routerd.tail.rows import Database
-from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, day, entry, play, single
+from tests.sources.hermes_logs import EVIDENCE, STATE, T0, Player, Script, answer, day, entry, play, single
 from tests.sources.hermes_poller import Poller, Units, fresh, grown, named, read
 
 SCHEMAS = (11, 16, 22, 30)
@@ -72,9 +72,9 @@ def test_a_delegation_that_is_newer_than_what_is_known_of_sessions_waits(tmp_pat
     player.play(script.steps[: begun + 1])
     database.read(machine)
     machine.drain(idle=False)
-    player.play([[(STATE, "UPDATE sessions SET message_count = message_count", ())]])
-    database.step(machine)
-    player.play(script.steps[begun + 1 :])
+    player.play(script.steps[begun + 1 : begun + 2])
+    database.step(machine)  # heads, which know of the call
+    player.play(script.steps[begun + 2 :])
     database.read(machine)
     first = {unit.keys[0] for unit in machine.drain(idle=False)}
     database.read(machine)
@@ -151,9 +151,14 @@ def finish(script: Script) -> None:
     script.ends("root", 9.0)
 
 
+@pytest.mark.parametrize("way", ["whole", "without its question", "with a note merged into its question"])
 @pytest.mark.parametrize("often", [True, False])
-def test_compaction_in_place_counts_nothing_twice(tmp_path: Path, often: bool) -> None:
+def test_compaction_in_place_counts_nothing_twice(tmp_path: Path, often: bool, way: str) -> None:
     script, kept = chat()
+    if way == "without its question":
+        kept = [row for row in kept if row[1] != "second"]
+    elif way == "with a note merged into its question":
+        kept[2] = ("user", "second\n\n[Your active task list was preserved across context compression]", {})
     script.compacts("root", kept, 4.0)
     finish(script)
     units = grown(tmp_path, script, lambda number: often)
@@ -181,6 +186,25 @@ def test_a_second_compaction_in_place_counts_nothing_twice(tmp_path: Path) -> No
         "second": T0 + 5.0,
         "third": T0 + 6.0,
     }
+
+
+@pytest.mark.parametrize("result", [json.dumps(answer(entry())), "[Old tool output cleared to save context space]"])
+def test_a_call_that_is_written_anew_is_one_call(tmp_path: Path, result: str) -> None:
+    script = Script()
+    single(script)
+    calls = json.dumps(
+        [{"id": "call_single", "function": {"name": "delegate_task", "arguments": '{"goal": "Count the files"}'}}]
+    )
+    kept = [
+        ("user", "please count", {}),
+        ("assistant", "", {"tool_calls": calls, "finish_reason": "tool_calls"}),
+        ("tool", result, {"tool_call_id": "call_single", "tool_name": "delegate_task"}),
+        ("assistant", "There are three.", {"finish_reason": "stop"}),
+    ]
+    script.compacts("root", kept, 7.0)
+    units = grown(tmp_path, script, lambda number: True)
+    assert units == fresh(tmp_path)
+    assert {name: unit.delegations for name, unit in named(units).items()} == {"please count": 1, "child:child": 0}
 
 
 def test_the_same_words_with_the_same_answer_after_a_compaction_are_another_turn(tmp_path: Path) -> None:
@@ -321,6 +345,32 @@ def test_a_poll_with_nothing_new_is_one_round(tmp_path: Path) -> None:
     asked = machine.queries(str(tmp_path / STATE))
     assert {query.name for query in asked} == {"sequence", "newest", "moved", "heads", "asked"}
     database.close()
+
+
+def test_background_rows_of_the_last_instant_are_not_fetched_again(tmp_path: Path) -> None:
+    play(tmp_path, day())
+    machine = HermesMachine(str(tmp_path))
+    database = Database(tmp_path / STATE)
+    for _ in range(3):
+        rows = database.read(machine)
+        machine.drain(idle=False)
+    assert rows == 4  # sequence, newest, moved, asked
+    database.close()
+
+
+def test_evidence_before_the_first_reading_reads_nothing_twice(tmp_path: Path) -> None:
+    play(tmp_path, day())
+    counts = []
+    for first in (STATE, EVIDENCE):
+        machine = HermesMachine(str(tmp_path))
+        for name in sorted((STATE, EVIDENCE), key=lambda name: name != first):
+            database = Database(tmp_path / name)
+            if name == STATE:
+                counts.append(database.read(machine))
+            else:
+                database.read(machine)
+            database.close()
+    assert counts[0] == counts[1]
 
 
 def test_a_backup_that_is_copied_over_the_database_is_read_anew(tmp_path: Path) -> None:
