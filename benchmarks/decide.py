@@ -4,8 +4,8 @@ How long the engine takes to decide and to learn, beside a bare matrix-vector pr
     python benchmarks/decide.py [--seconds N] [--write]
 
 Everything is measured in turns of some calls in one process, so that a slow moment of the machine falls on all alike;
-the `floor`, numpy's `argmax(theta @ x)` over 64 features, says how fast the machine was. Microseconds. With `--write` the figures
-go to benchmarks/results/decide.json.
+the `floor`, numpy's `argmax(theta @ x)` over 64 features, says how fast the machine was. Microseconds. With `--write`
+the figures go to benchmarks/results/decide.json.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the daemon: threads cost more than they bring at this size
 
-import msgspec  # noqa: E402
-import numpy as np  # noqa: E402
+import msgspec
+import numpy as np
 
-from routerd.config import Config  # noqa: E402
-from routerd.engine import Engine  # noqa: E402
-from routerd.events import Contribution, Dispatch, Parent, Recommend, Task  # noqa: E402
-from routerd.features import extract, vector  # noqa: E402
+from routerd.config import Config
+from routerd.engine import Engine
+from routerd.events import Contribution, Dispatch, Parent, Recommend, Task
+from routerd.features import extract, vector
 
 NOW = 2_000_000_000.0
 DAY_S = 86_400.0
@@ -96,22 +96,20 @@ def goals(rng: np.random.Generator, count: int) -> list[Task]:
 
 
 def contributions(rng: np.random.Generator, catalog: Catalog, tasks: list[Task], count: int) -> list[Contribution]:
-    made = []
-    for i in range(count):
-        made.append(
-            Contribution(
-                scope="default",
-                dispatch=catalog.arms[int(rng.integers(len(catalog.arms)))],
-                features=extract(tasks[i % len(tasks)]),
-                at=NOW - float(rng.integers(120)) * DAY_S,
-                success=float(rng.random() < 0.6),
-                weight=1.0,
-                wall_time_ms=int(rng.lognormal(11, 1)),
-                cost_usd=float(rng.lognormal(-2, 1)),
-                own=True,
-            )
+    return [
+        Contribution(
+            scope="default",
+            dispatch=catalog.arms[int(rng.integers(len(catalog.arms)))],
+            features=extract(tasks[i % len(tasks)]),
+            at=NOW - float(rng.integers(120)) * DAY_S,
+            success=float(rng.random() < 0.6),
+            weight=1.0,
+            wall_time_ms=int(rng.lognormal(11, 1)),
+            cost_usd=float(rng.lognormal(-2, 1)),
+            own=True,
         )
-    return made
+        for i in range(count)
+    ]
 
 
 def timed(step: Callable[[int], object], turn: int) -> float:

@@ -79,7 +79,8 @@ def best_shares(utility: Floats, deviations: Floats, scale: float) -> Floats:
     """How often each arm is the best when belief is `scale` times as wide, (K,)."""
     values = utility[:, None] + scale * deviations
     won: Floats = (values == values.max(axis=0)).sum(axis=1)
-    return won / won.sum()
+    shares: Floats = won / won.sum()
+    return shares
 
 
 def certain(row: int, arms: int) -> Floats:
