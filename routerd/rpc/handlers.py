@@ -20,7 +20,6 @@ from routerd.records import Report
 from routerd.rpc.messages import (
     ArmsParams,
     ArmsResult,
-    ArmState,
     EvidenceShares,
     ExplainedArm,
     ExplainedTask,
@@ -242,19 +241,4 @@ class Handlers:
         )
 
     def _arms(self, params: ArmsParams) -> ArmsResult:
-        views = self._ports.engine.arms(params.scope or "default", params.kind, self._ports.now())
-        return ArmsResult(
-            arms=[
-                ArmState(
-                    arm=view.arm,
-                    dispatch=view.dispatch,
-                    in_pool=view.in_pool,
-                    prior=view.prior,
-                    posterior=view.posterior,
-                    n=view.n,
-                    last_seen=view.last_seen,
-                    drift=view.drift,
-                )
-                for view in views
-            ]
-        )
+        return ArmsResult(arms=self._ports.engine.arms(params.scope or "default", params.kind, self._ports.now()))

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from routerd.catalog import answers
+from routerd.engine import ArmView
 from routerd.errors import RequestError
 from routerd.events import (
     Basis,
@@ -284,23 +285,10 @@ class ExplainResult(Result, frozen=True, kw_only=True):
     outcome: Outcome | UnsetType = UNSET
 
 
-class ArmState(Result, frozen=True, kw_only=True):
-    """What is believed of an arm; `drift` in standard errors, None with too few outcomes."""
-
-    arm: str
-    dispatch: Dispatch
-    in_pool: bool
-    prior: Expected
-    posterior: Expected
-    n: float
-    last_seen: float | None
-    drift: float | None
-
-
 class ArmsResult(Result, frozen=True, kw_only=True):
     """All arms asked for."""
 
-    arms: list[ArmState]
+    arms: list[ArmView]
 
 
 class ModelsResult(Result, frozen=True, kw_only=True):
