@@ -35,7 +35,7 @@ NAMES_MAX: Final = 200
 _SESSION: Final = (
     "id", "source", "model", "model_config", "parent_session_id", "started_at", "ended_at", "end_reason",
     "message_count", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cwd",
-    "billing_provider", "estimated_cost_usd", "actual_cost_usd", "cost_status", "api_call_count", "rewind_count",
+    "billing_provider", "estimated_cost_usd", "actual_cost_usd", "cost_status", "rewind_count",
 )  # fmt: skip
 _MESSAGE: Final = (
     "id", "session_id", "role", "content", "tool_call_id", "tool_calls", "tool_name", "timestamp", "finish_reason",

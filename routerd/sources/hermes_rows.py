@@ -51,7 +51,7 @@ _JSON_PREFIX: Final = "\x00json:"
 _DELEGATION_ID: Final = re.compile(r"\bdeleg_\w{1,64}")
 _LIVE: Final = re.compile(r"(deleg_\w{1,64})/task-(\d+)\.log$")
 _TASK_LINE: Final = re.compile(
-    r"^--- \S+ TASK (\d+)/\d+.*?\(status=(\w+)(?:, api_calls=(\d+))?(?:, ([\d.]+)s)?\) ---\n(.{0,200})", re.MULTILINE
+    r"^--- \S+ TASK (\d+)/\d+.*?\(status=(\w+)(?:, api_calls=\d+)?(?:, ([\d.]+)s)?\) ---\n(.{0,200})", re.MULTILINE
 )
 _HTTP: Final = re.compile(r"^(?:API call failed after \d+ retries: )?(?:HTTP|Error code:) (\d{3})\b")
 _BILLING: Final = "Billing or credits exhausted"
@@ -74,7 +74,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     status: str
     exit_reason: str | None = None
-    api_calls: int | None = None
     duration_s: float | None = None
     model: str | None = None
     tokens: tuple[int, int] | None = None
@@ -227,7 +226,6 @@ def _entry(entry: Mapping[str, Any], place: int) -> Entry:
         index=_int(entry, "task_index") if _int(entry, "task_index") is not None else place,  # type: ignore[arg-type]
         status=_str(entry, "status") or "",
         exit_reason=_str(entry, "exit_reason"),
-        api_calls=_int(entry, "api_calls"),
         duration_s=number(entry.get("duration_seconds")),
         model=_str(entry, "model"),
         tokens=(_int(tokens, "input") or 0, _int(tokens, "output") or 0) if isinstance(tokens, dict) else None,
@@ -247,9 +245,8 @@ def notice_of(text: str) -> tuple[str, tuple[Entry, ...]] | None:
         Entry(
             index=int(line[1]) - 1,
             status=line[2],
-            api_calls=int(line[3]) if line[3] else None,
-            duration_s=number(line[4]),
-            words=line[5],
+            duration_s=number(line[3]),
+            words=line[4],
         )
         for line in _TASK_LINE.finditer(text)
     )
