@@ -119,8 +119,8 @@ class GroupReader:
                 self._take(path, files[path], stat, budget_bytes - step.bytes_read, step)
             except (OSError, zstandard.ZstdError, DatabaseUnreadable) as error:
                 step.unreadable[path] = str(error)
-        # A long history is read in parts, so that what is known of the first part is drained before the next; and what a
-        # document says may ask for another look at the database.
+        # A long history is read in parts, so that what is known of the first part is drained before the next; and what
+        # a document says may ask for another look at the database.
         step.done = step.done and not getattr(self.machine, "behind", False)
         idle = step.done and all(now - stat.mtime_ns / 1e9 > idle_after_s for stat in stats.values())
         if idle:
