@@ -10,24 +10,25 @@ from routerd import __version__
 from routerd.errors import RouterdError
 
 VERBS = {
-    "status": "status:status",
-    "recommend": "recommend:recommend",
-    "report": "report:report",
-    "feedback": "feedback:feedback",
-    "explain": "explain:explain",
-    "arms": "arms:arms",
-    "models": "models:models",
-    "resolve": "resolve:resolve",
-    "events": "events:events",
-    "import": "import_:import_",
-    "config": "config:app",
-    "privacy": "privacy:privacy",
+    "status": ("status:status", "What is read, how much is learnt, and whether anything is behind."),
+    "recommend": ("recommend:recommend", "Which dispatch wins for this task, and why."),
+    "report": ("report:report", "How a task went; returns once that is on disk."),
+    "feedback": ("feedback:feedback", "Whether a task went well, whatever the logs say."),
+    "explain": ("explain:explain", "What was known, believed and ruled out when a pick was made."),
+    "arms": ("arms:arms", "What is believed of each dispatch, and on how much evidence."),
+    "models": ("models:models", "Which models there are, how able and how dear. Works without a daemon."),
+    "resolve": ("resolve:resolve", "What a model string means, who serves it, which credential it needs."),
+    "events": ("events:events", "Decisions and outcomes as they come."),
+    "import": ("import_:import_", "Outcomes from elsewhere, read once."),
+    "config": ("config:app", "Where the configuration is, whether it can be used, and what is in force."),
+    "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }
-"""Verb, and where it is: a file of this folder and a name in it. A file is imported when its verb is used."""
+"""Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported when
+its verb is used."""
 
 
-def build() -> App:
-    """The application with every verb."""
+def build(*, listed: bool = False) -> App:
+    """The application with every verb; `listed` gives each its line instead of its own, longer help."""
     app = App(
         name="routerctl",
         version=__version__,
@@ -37,14 +38,15 @@ def build() -> App:
         result_action="return_value",
         help_on_error=False,
     )
-    for verb, place in VERBS.items():
-        app.command(f"routerd.cli.{place}", name=verb)
+    for verb, (place, line) in VERBS.items():
+        app.command(f"routerd.cli.{place}", name=verb, **({"help": line} if listed else {}))
     return app
 
 
 def run(argv: Sequence[str]) -> int:
     """Runs one verb; errors become one line on stderr and the exit code of the contract."""
-    return guarded("routerctl", lambda: build()(list(argv)))
+    listed = not argv or argv[0] in ("--help", "-h")
+    return guarded("routerctl", lambda: build(listed=listed)(list(argv)))
 
 
 def guarded(program: str, call: Callable[[], object]) -> int:

@@ -52,6 +52,11 @@ def test_every_verb_has_help_with_an_example(alone: Place, verb: str) -> None:
         assert f"routerctl {verb}" in shown.partition("Example:")[2]
 
 
+def test_the_list_of_verbs_says_what_each_is_for(alone: Place) -> None:
+    shown = " ".join(text(alone, "--help").replace("│", " ").split())
+    assert all(f"{verb} {line}" in shown for verb, (_, line) in VERBS.items())
+
+
 def test_status(daemon: Daemon) -> None:
     assert "codex" in text(daemon.place, "status")
     assert data(daemon.place, "status")["sources"][0]["agent"] == "codex"
