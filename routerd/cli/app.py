@@ -23,8 +23,8 @@ VERBS = {
     "config": ("config:app", "Where the configuration is, whether it can be used, and what is in force."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }
-"""Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported when
-its verb is used."""
+"""Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported
+when its verb is used."""
 
 
 def build(*, listed: bool = False) -> App:
