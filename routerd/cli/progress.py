@@ -1,7 +1,7 @@
 """The backlog while it is read: a bar for each agent on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -15,13 +15,13 @@ from routerd.tail.registry import Progress
 
 log = structlog.get_logger(__name__)
 
-EVERY_S = 0.1
+EVERY_S = 0.25
 LINE_EVERY_S = 10.0
 
 
 @asynccontextmanager
-async def shown(progress: dict[str, Progress], to: Console) -> AsyncIterator[None]:
-    """Shows how reading gets on while the block runs."""
+async def shown(progress: Callable[[], dict[str, Progress]], to: Console) -> AsyncIterator[None]:
+    """Shows how reading gets on while the block runs; `progress` gives it by agent."""
     async with anyio.create_task_group() as tasks:
         if to.is_terminal:
             with _bars(to) as bars:
@@ -51,38 +51,38 @@ def _bars(to: Console) -> Bars:
     )
 
 
-async def _update(progress: dict[str, Progress], bars: Bars) -> None:
+async def _update(progress: Callable[[], dict[str, Progress]], bars: Bars) -> None:
     known: dict[str, TaskID] = {}
     while True:
-        _draw(progress, bars, known)
+        _draw(progress(), bars, known)
         await anyio.sleep(EVERY_S)
 
 
 def _draw(progress: dict[str, Progress], bars: Bars, known: dict[str, TaskID]) -> None:
     for agent, one in progress.items():
-        if not one.bytes_total:
+        total = one.bytes_read + one.bytes_left
+        if not total:
             continue
         if agent not in known:
-            known[agent] = bars.add_task(agent, total=one.bytes_total, files=0, done=0)
-        bars.update(
-            known[agent], total=one.bytes_total, completed=one.bytes_read, files=one.files, done=one.completions
-        )
+            known[agent] = bars.add_task(agent, total=total, files=0, done=0)
+        bars.update(known[agent], total=total, completed=one.bytes_read, files=one.files, done=one.completions)
 
 
-async def _lines(progress: dict[str, Progress]) -> None:
+async def _lines(progress: Callable[[], dict[str, Progress]]) -> None:
     begun = time.monotonic()
     while True:
         await anyio.sleep(LINE_EVERY_S)
-        total = sum(one.bytes_total for one in progress.values())
-        done = sum(one.bytes_read for one in progress.values())
-        if done >= total:
+        agents = progress().values()
+        left = sum(one.bytes_left for one in agents)
+        done = sum(one.bytes_read for one in agents)
+        if not left:
             continue
         rate = done / (time.monotonic() - begun)
         log.info(
             "reading logs",
             read=size(done),
-            of=size(total),
+            left=size(left),
             rate=f"{size(rate)}/s",
-            left_s=round((total - done) / rate) if rate else None,
-            tasks=sum(one.completions for one in progress.values()),
+            left_s=round(left / rate) if rate else None,
+            tasks=sum(one.completions for one in agents),
         )

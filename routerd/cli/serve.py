@@ -78,7 +78,7 @@ async def _once(settings: Settings, config: Config, json: bool) -> int:
     async def show(parts: Core) -> AsyncIterator[None]:
         _announce(parts.tail, out)
         started = time.monotonic()
-        async with shown(parts.tail.registry.progress, out):
+        async with shown(parts.tail.registry.count_left, out):
             yield
         await parts.writer.write([])  # what was read is on disk now
         _read(parts.tail, time.monotonic() - started, out)
@@ -99,7 +99,7 @@ async def _serve(settings: Settings, config: Config) -> None:
     async def first_minute(parts: Core) -> None:
         _announce(parts.tail, out)
         started = time.monotonic()
-        async with shown(parts.tail.registry.progress, out):
+        async with shown(parts.tail.registry.count_left, out):
             await parts.tail.discovered.wait()
             await parts.tail.settled()
         await parts.writer.write([])
@@ -111,10 +111,11 @@ async def _serve(settings: Settings, config: Config) -> None:
 
 
 NEXT = """
-Listening on {socket}; it goes on reading what your agents write. Next, in another terminal:
-  routerctl arms                                    what is believed of each model
-  routerctl recommend "fix the failing parser test"   which would win, and why
-  routerctl events                                  tasks and decisions as they come
+Listening on {socket}
+It goes on reading what your agents write. Next, in another terminal:
+  routerctl arms                          what is believed of each model
+  routerctl recommend "fix the parser"    which would win for a task, and why
+  routerctl events                        tasks and decisions as they come
 Stop it with Ctrl-C."""
 
 

@@ -196,9 +196,7 @@ class Tail:
         """The group has something to read."""
         if group.failures >= FAILURES_MAX:
             return
-        if not group.dirty:
-            group.dirty = True
-            self.registry.progress[group.agent].bytes_total += self.registry.lag(group)
+        group.dirty = True
         if group.busy:
             return
         if group.reader is not None or self._small(group):

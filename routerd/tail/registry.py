@@ -45,8 +45,8 @@ class Progress(msgspec.Struct, kw_only=True):
     """How far the backlog of one agent is read."""
 
     files: int = 0
-    bytes_total: int = 0
     bytes_read: int = 0
+    bytes_left: int = 0
     completions: int = 0
 
 
@@ -141,9 +141,13 @@ class Registry:
         """Bytes in the files of a group."""
         return sum(self.files[path].stat.size for path in group.files)
 
-    def lag(self, group: Group) -> int:
-        """Bytes of a group that were not taken in."""
-        return sum(_lag(self.files[path]) for path in group.files)
+    def count_left(self) -> dict[str, Progress]:
+        """Progress by agent, with what is left counted anew."""
+        for progress in self.progress.values():
+            progress.bytes_left = 0
+        for known in self.files.values():
+            self.progress[known.agent].bytes_left += _lag(known)
+        return self.progress
 
     def idle(self, before: float) -> list[Group]:
         """Groups whose units still run although nobody touched them since `before`."""
