@@ -137,6 +137,15 @@ def test_import_reads_rows_once_and_names_the_broken_ones(alone: Place) -> None:
     assert "no such file" in text(alone, "import", "nowhere.jsonl", code=2)
 
 
+@pytest.mark.parametrize("named", ["old", "old/.codex", "old/.codex/sessions/2026"])
+def test_import_reads_the_logs_of_another_home_or_a_part_of_one(alone: Place, named: str) -> None:
+    alone.write({f"old/{name}": content for name, content in home_files().items()})
+    answer = data(alone, "import", named)
+    assert answer["files"] >= 10
+    assert answer["completions"] > 5
+    assert data(alone, "import", named)["completions"] == 0
+
+
 def test_import_hands_its_paths_to_a_daemon(daemon: Daemon) -> None:
     path = daemon.place.home / "more.jsonl"
     path.write_text(json.dumps({"task": {"goal": "b"}, "dispatch": OPUS, "succeeded": True}) + "\n")
