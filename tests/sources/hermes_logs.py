@@ -90,7 +90,7 @@ class Script:
             "started_at": T0 + at,
             "model": "big-model",
             "model_config": json.dumps({"max_iterations": 90, "reasoning_config": None}),
-            "cwd": "/work/shop" if source != "subagent" else None,
+            "cwd": "/home/u/shop" if source != "subagent" else None,
             "billing_provider": "acme" if source != "subagent" else None,
             **columns,
         }
@@ -207,7 +207,7 @@ class Script:
         """A row of verification evidence; `at` is an ISO time."""
         sql = (
             "INSERT INTO verification_events (created_at, session_id, cwd, root, command, kind, status, exit_code) "
-            "VALUES (?, ?, '/work/shop', '/work/shop', 'pytest -q', 'test', ?, 0)"
+            "VALUES (?, ?, '/home/u/shop', '/home/u/shop', 'pytest -q', 'test', ?, 0)"
         )
         self.steps.append([(EVIDENCE, sql, (at, session, status))])
 
@@ -339,7 +339,7 @@ def day(schema: int = 22) -> Script:
     first = script.user("alone", 100.1, "fix the tests")
     script.calls("alone", 101.0, "call_edit", "write_file", {"path": "a.py", "content": "x"})
     script.result(
-        "alone", 101.2, "call_edit", "write_file", {"bytes_written": 1, "files_modified": ["/work/shop/a.py"]}
+        "alone", 101.2, "call_edit", "write_file", {"bytes_written": 1, "files_modified": ["/home/u/shop/a.py"]}
     )
     script.runs("alone", 102.0, "call_test", "pytest -q", 0)
     script.says("alone", 103.0, "Fixed.")

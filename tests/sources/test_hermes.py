@@ -99,7 +99,7 @@ def test_a_delegation_is_whole(tmp_path: Path) -> None:
         task=Task(
             goal="Count the files",
             context="use the shell",
-            cwd="/work/shop",
+            cwd="/home/u/shop",
             parent=Parent(provider="acme", model="big-model"),
             role="leaf",
             agent="hermes",
@@ -125,7 +125,7 @@ def test_a_turn_is_whole(tmp_path: Path) -> None:
     assert turn.keys[0].startswith("hermes:turn:alone/")
     assert turn.ran == LOCAL
     assert turn.task.parent == Parent(provider="acme", model="big-model")
-    assert (turn.task.cwd, turn.session_id, turn.wall_time_ms) == ("/work/shop", "alone", 2900)
+    assert (turn.task.cwd, turn.session_id, turn.wall_time_ms) == ("/home/u/shop", "alone", 2900)
     assert turn.label == Label(1.0, 0.9, "test")
     assert turn.delegations == 0
     assert units["do both"].delegations == 2
