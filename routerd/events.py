@@ -162,6 +162,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         delegations: Children that it started. A turn that delegated is not the agent's own work alone.
         transcript: Path of the file that tells the whole story.
         extent: How much of the unit was seen (records). Of two copies in different files the larger is believed.
+        void: It turned out to be no unit of work (a call that was refused after all): what an earlier reading of the
+            same group said of it is taken back.
     """
 
     keys: tuple[str, ...]
@@ -184,6 +186,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delegations: int = 0
     transcript: str | None = None
     extent: int = 0
+    void: bool = False
 
 
 # --- questions and answers ------------------------------------------------------------------------------------------

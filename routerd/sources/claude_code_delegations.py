@@ -96,6 +96,11 @@ class Delegation(msgspec.Struct, kw_only=True):
         return self.lost if self.answer is None else self.answer.began
 
     @property
+    def refused(self) -> bool:
+        """It never began, and never will."""
+        return self.answer is not None and not self.begun
+
+    @property
     def ended(self) -> bool:
         """It came to an end, as far as the log tells."""
         return self.answered or self.lost or (self.run is not None and self.run.at_rest)

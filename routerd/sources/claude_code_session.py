@@ -419,8 +419,10 @@ class Session:
                 child.run = None
 
     def _unit(self, one: Delegation, *, idle: bool) -> Completion | None:
-        """A delegation as it is known; None while there is no proof that it began."""
+        """A delegation as it is known; None while there is no proof that it began, void once it never will."""
         child = self._children.get(one.agent or "", Child())
+        if one.refused:
+            return msgspec.structs.replace(delegation_unit(one, child, self._session, depth=1, ended=True), void=True)
         unanswered = idle and one.call is not None and not one.call.message and one.answer is None
         if child.dropped or not (one.begun or unanswered or one.given):
             return None

@@ -82,10 +82,11 @@ Answer = Reported | RequestError | None
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """Rows to write, what changed, and an answer for each item of news."""
+    """Rows to write, what changed, and an answer for each item of news; keys of `keyless` units name nothing now."""
 
     outcomes: list[Values] = []
     gone: list[str] = []
+    keyless: list[str] = []
     keys: list[Values] = []
     reports: list[Values] = []
     decisions: list[Values] = []
@@ -141,6 +142,7 @@ class _Work:
         self._named_before = dict(existing.id_by_key)
         self._touched: dict[str, None] = {}
         self._gone: list[str] = []
+        self._keyless: list[str] = []
 
     def take(self, item: News) -> Answer:
         match item:
@@ -164,6 +166,7 @@ class _Work:
         for handle in (*self._gone, *self._touched):
             if handle not in kept:
                 self._forget(handle, result)
+        result.keyless = [handle for handle in self._keyless if handle not in kept]
         for handle, record in settled.items():
             unit = self._units[handle]
             row = outcome_row(record, unit.seen)
@@ -185,8 +188,28 @@ class _Work:
             result.journal.append((handle, None if before is None else encode(before)))
 
     def _see(self, seen: Seen) -> None:
+        if seen.completion.void:
+            self._unsee(seen)
+            return
         unit = self._unit(seen.completion.keys)
         unit.seen = believed(unit.seen, seen)
+
+    def _unsee(self, seen: Seen) -> None:
+        """What the same group said of a unit is taken back; what was reported of it stays."""
+        ids = self._was.id_by_key
+        for handle in {ids[key] for key in seen.completion.keys if key in ids}:
+            unit = self._units[handle]
+            if unit.seen is None or unit.seen.origin != seen.origin:
+                continue
+            unit.seen = None
+            self._touched[handle] = None
+            if not unit.reports:
+                self._touched.pop(handle)
+                self._gone.append(handle)
+                self._keyless.append(handle)
+                del self._units[handle]
+                for key in unit.keys:
+                    ids.pop(key, None)
 
     def _decide(self, decision: Decision) -> None:
         """Later news of the batch may belong to it."""

@@ -49,6 +49,9 @@ INSERT OR IGNORE INTO changed (id, old) VALUES (?, ?);
 -- name: forget_outcome
 DELETE FROM outcomes WHERE id = ?;
 
+-- name: forget_keys
+DELETE FROM outcome_keys WHERE outcome_id = ?;
+
 -- name: files
 SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position FROM files;
 

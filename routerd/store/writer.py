@@ -200,6 +200,7 @@ class Writer:
         rows: list[tuple[str, Iterable[Values]]] = [
             ("journal", result.journal),
             ("forget_outcome", [(identity,) for identity in result.gone]),
+            ("forget_keys", [(identity,) for identity in result.keyless]),
             ("put_outcome", result.outcomes),
             ("put_key", result.keys),
             ("put_report", result.reports),

@@ -305,7 +305,7 @@ class Tail:
         """Hands on what was read; checkpoints follow the rows that they stand for."""
         progress = self.registry.progress[group.agent]
         progress.bytes_read += advance.bytes_read
-        progress.completions += sum(seen.completion.ended for seen in advance.seen)
+        progress.completions += sum(seen.completion.ended and not seen.completion.void for seen in advance.seen)
         for path, reason in advance.unreadable.items():
             self._unreadable(group.agent, path, reason)
         for checkpoint in advance.checkpoints:

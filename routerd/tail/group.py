@@ -72,7 +72,6 @@ class GroupReader:
         self._identities: dict[str, Identity] = {}
         self._taken: dict[str, Stat] = {}
         self._running: list[frozenset[str]] = []
-        self._ended: set[str] = set()
         self._given: dict[str, Checkpoint] = {}
         self._databases: dict[str, Database] = {}
 
@@ -122,23 +121,21 @@ class GroupReader:
         # A long history is read in parts, so that what is known of the first part is drained before the next; and what
         # a document says may ask for another look at the database.
         step.done = step.done and not getattr(self.machine, "behind", False)
-        idle = step.done and all(now - stat.mtime_ns / 1e9 > idle_after_s for stat in stats.values())
-        if idle:
+        if step.done:
             self._take_rests()
+        idle = step.done and all(now - stat.mtime_ns / 1e9 > idle_after_s for stat in stats.values())
         self._drain(describe, step, idle=idle)
         step.checkpoints = self._checkpoints(files)
         return step
 
     def _take_rests(self) -> None:
         """
-        Takes in last lines that nobody ended: an hour later they are all that will come.
-
-        Only what is whole counts; should the file grow after all, the group is read afresh.
+        Takes in last lines that nobody ended, where they are whole: half an object is no object, and a whole one does
+        not go on. Should it go on after all, the group is read afresh.
         """
         for path, splitter in self._splitters.items():
-            if path not in self._ended and (rest := splitter.rest) and _is_json(rest):
-                self._ended.add(path)
-                self.machine.feed(Line(path, splitter.position, rest))
+            if _is_object(splitter.rest):
+                self.machine.feed(Line(path, *splitter.take_rest()))
 
     def _take(self, path: str, kind: FileKind, stat: Stat, budget: int, step: Advance) -> None:
         if kind == "lines" and not path.endswith(".zst"):
@@ -186,7 +183,7 @@ class GroupReader:
         for completion in self.machine.drain(idle=idle):
             keys = frozenset(completion.keys)
             self._running = [unit for unit in self._running if not unit & keys]
-            if not completion.ended:
+            if not completion.ended and not completion.void:
                 self._running.append(keys)
             step.seen.append(describe(completion, origin_of(self.agent, self.group)))
         if idle:
@@ -199,14 +196,16 @@ class GroupReader:
             return taken is not None and taken != stat
         if kind != "lines" or identity is None or taken == stat:
             return False
-        if path in self._ended:
-            return True
         if taken is not None and taken.size == stat.size:
             return True  # written, and no longer than before: an old line was edited
         try:
             with opened(path) as descriptor:
                 head = os.pread(descriptor, len(identity.head), 0)
                 marker = os.pread(descriptor, len(identity.marker), identity.position - len(identity.marker))
+                if (splitter := self._splitters[path]).rest_taken:
+                    end = os.pread(descriptor, 2, splitter.received)
+                    if end and not end.startswith((b"\n", b"\r\n")):
+                        return True
         except OSError:
             return False
         return fate(identity, stat, head, marker) == "rewritten"
@@ -240,7 +239,9 @@ class GroupReader:
         self._databases = {}
 
 
-def _is_json(text: bytes) -> bool:
+def _is_object(text: bytes) -> bool:
+    if not text.rstrip().endswith(b"}"):
+        return False
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

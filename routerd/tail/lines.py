@@ -12,11 +12,13 @@ class LineSplitter:
     Attributes:
         position: Offset in the stream just after the last complete line.
         dropped: Lines that were too long.
+        rest_taken: The unfinished line was given out by `take_rest`.
     """
 
     def __init__(self, *, position: int = 0, line_bytes_max: int) -> None:
         self.position = position
         self.dropped = 0
+        self.rest_taken = False
         self._max = line_bytes_max
         self._carry = bytearray()
         self._skipping = 0  # bytes of a too long line that were thrown away so far
@@ -28,11 +30,26 @@ class LineSplitter:
 
     @property
     def rest(self) -> bytes:
-        """The unfinished line."""
-        return bytes(self._carry)
+        """The line that nobody has ended yet, unless it was taken."""
+        return b"" if self.rest_taken else bytes(self._carry)
+
+    def take_rest(self) -> tuple[int, bytes]:
+        """
+        The line that nobody has ended yet, which the caller knows to be whole; it is not given again.
+
+        What is pushed next must begin with the line's end.
+        """
+        self.rest_taken = True
+        return self.position, bytes(self._carry)
 
     def push(self, block: bytes) -> list[tuple[int, bytes]]:
         """The lines that `block` completes, each with the offset where it begins."""
+        if self.rest_taken and block:
+            end = block.find(b"\n") + 1
+            self.position += len(self._carry) + end
+            self._carry.clear()
+            self.rest_taken = False
+            block = block[end:]
         if b"\n" not in block:
             self._keep(block)
             return []

@@ -110,7 +110,8 @@ def store(known: dict[str, Completion], completions: list[Completion]) -> None:
     for completion in completions:
         for key in [key for key, old in known.items() if set(old.keys) & set(completion.keys)]:
             del known[key]
-        known[completion.keys[0]] = completion
+        if not completion.void:
+            known[completion.keys[0]] = completion
 
 
 class Database(msgspec.Struct, frozen=True):

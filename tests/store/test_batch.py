@@ -121,6 +121,18 @@ async def test_what_teaches_nothing_is_kept_and_not_learnt(bench: Bench, members
     assert bench.fold() == []
 
 
+async def test_a_unit_that_was_none_is_taken_back(bench: Bench) -> None:
+    await bench.write([seen("t:1", "c:1"), seen("t:2"), report("o2", "t:2", succeeded=0.0)])
+    await bench.write([seen("t:1", void=True, origin="another:group"), seen("t:9", void=True)])
+    assert set(bench.units()) == {"t:1", "t:2"}
+    await bench.write([seen("t:1", void=True), seen("t:2", void=True)])
+    assert bench.units() == {"t:2": ["routerd:row:o2", "t:2"]}
+    assert bench.query("SELECT * FROM outcome_keys WHERE outcome_id = 't:1'") == []
+    assert len(bench.fold()) == len(bench.told()) == 1
+    await bench.write([seen("t:1")])
+    assert set(bench.units()) == {"t:1", "t:2"}
+
+
 def news() -> st.SearchStrategy[list[News]]:
     """Readings and reports of three units, some in copies, some only partly linked."""
     labels = st.sampled_from([DONE, Label(0.0, 0.9, "test"), Label(None, 0.0, "unknown")])

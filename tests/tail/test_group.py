@@ -82,7 +82,7 @@ def test_appended_lines_are_read_once(reading: Reading) -> None:
 
 def test_an_unfinished_line_waits_for_its_end(reading: Reading) -> None:
     whole = row(1, task={"goal": "é" * 10})
-    for cut in (1, 20, len(whole) - 30, len(whole) - 1):
+    for cut in (1, 20, len(whole) - 30, len(whole) - 2):
         reading.path.write_bytes(whole[:cut])
         reading = Reading(reading.path)
         assert reading.step().seen == []
@@ -91,20 +91,33 @@ def test_an_unfinished_line_waits_for_its_end(reading: Reading) -> None:
         assert len(reading.step().seen) == 1
 
 
-def test_a_last_line_that_nobody_ended_is_read_when_the_file_is_idle_and_again_if_it_goes_on(reading: Reading) -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_whole_last_line_is_read_before_its_end_is_written_and_not_again_after(reading: Reading, end: bytes) -> None:
     reading.path.write_bytes(row(1) + row(2).rstrip())
-    assert len(reading.step().seen) == 1
-    assert len(reading.step(idle=True).seen) == 1
-    assert reading.times() == [1, 2]
-    with reading.path.open("ab") as file:
-        file.write(b"\n" + row(3))
+    assert len(reading.step().seen) == 2
+    for data in (end, row(3).rstrip(), end + row(4)):
+        with reading.path.open("ab") as file:
+            file.write(data)
+        reading.step()
+    assert reading.times() == [1, 2, 3, 4]
+    assert reading.reader.quarantined == 0
+    assert reading.position() == reading.path.stat().st_size
+
+
+def test_a_last_line_that_goes_on_after_all_is_read_afresh(reading: Reading) -> None:
+    reading.path.write_bytes(row(1) + row(2).rstrip())
     reading.step()
-    assert reading.times() == [1, 2, 3]
+    with reading.path.open("ab") as file:
+        file.write(b" " + row(3))
+    reading.step()
+    assert reading.times()[0] == 1
+    assert reading.reader.quarantined == 1  # two rows on one line are no row
 
 
-def test_half_a_record_at_the_end_of_an_idle_file_is_no_record(reading: Reading) -> None:
+def test_half_a_record_at_the_end_is_no_record(reading: Reading) -> None:
     reading.path.write_bytes(row(1) + row(2)[:40])
     reading.step(idle=True)
+    reading.step()
     assert reading.times() == [1]
     assert reading.reader.quarantined == 0
 

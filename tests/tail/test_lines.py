@@ -53,3 +53,13 @@ def test_a_line_that_never_ends_costs_no_more_memory_than_the_limit() -> None:
     assert splitter.received == 100_000
     assert splitter.push(b"\n{}\n") == [(100_001, b"{}")]
     assert splitter.dropped == 1
+
+
+def test_a_rest_that_was_taken_is_not_given_again() -> None:
+    splitter = LineSplitter(line_bytes_max=1000)
+    assert splitter.push(b'{"a":1}\n{"b":2}') == [(0, b'{"a":1}')]
+    assert splitter.take_rest() == (8, b'{"b":2}')
+    assert splitter.rest == b""
+    assert splitter.received == 15
+    assert splitter.push(b'\n{"c":3}\n') == [(16, b'{"c":3}')]
+    assert (splitter.position, splitter.received) == (24, 24)
