@@ -167,9 +167,27 @@ class Writer:
                 batch = _refuse_reports(batch, Overloaded(f"the database cannot be written now: {error}"))
                 await anyio.sleep(RETRY_AFTER_S)
                 continue
+            except Exception as error:  # a bug, or news that nobody foresaw: the rest of the batch is not to suffer
+                await self._write_apart(batch, error)
+                return
             self.moved_at = time.monotonic()
             _answer(batch, result)
             return
+
+    async def _write_apart(self, batch: list[_Write], error: Exception) -> None:
+        """Writes the news of a batch one by one, and leaves out what cannot be written by itself either."""
+        if len(batch) == 1 and len(batch[0].news) == 1:
+            kind = type(batch[0].news[0]).__name__
+            log.error("cannot be written: left out", news=kind, error=type(error).__name__)
+            batch[0].answers = [RequestError("internal error; the daemon's log says more")]
+            batch[0].done.set()
+            return
+        for write in batch:
+            for item in write.news:
+                single = _Write([item])
+                await self._write([single])
+                write.answers += single.answers
+            write.done.set()
 
     async def _tell(self, changes: Sequence[Change]) -> None:
         for start in range(0, len(changes), CHANGES_PER_SLICE):

@@ -226,11 +226,8 @@ class Tail:
         group.busy, group.dirty = True, False
         try:
             piece = await anyio.to_process.run_sync(read, self._job(group), limiter=self._child, cancellable=True)
-        except anyio.BrokenWorkerProcess as error:
-            group.failures += 1
-            group.begun = False
-            log.error("reader process died", agent=group.agent, group=group.name, error=str(error))
-            self._release(group, again=True)
+        except Exception as error:  # the child died, or a source has a bug: neither may end the daemon
+            self._failed(group, error)
             return
         group.begun = not piece.advance.done
         group.quarantined = piece.quarantined
@@ -272,7 +269,12 @@ class Tail:
         reader = group.reader or GroupReader(group.agent, group.name, line_bytes_max=self._config.tail.line_bytes_max)
         done = False
         while not done:
-            advance = await self._advance(group, reader)
+            try:
+                advance = await self._advance(group, reader)
+            except Exception as error:  # a source has a bug: it may not end the daemon
+                self._evict(group)
+                self._failed(group, error)
+                return
             group.quarantined = reader.quarantined
             await self._took(group, advance)
             done = advance.done
@@ -285,12 +287,21 @@ class Tail:
             self._evict(group)
         self._release(group, again=False)
 
+    def _failed(self, group: Group, error: Exception) -> None:
+        """Reading went wrong in a way that nobody foresaw: the group is read afresh, and after some times left out."""
+        group.failures += 1
+        group.begun = False
+        # What the error says may hold a piece of the log: only its kind is told.
+        log.error("reading failed", agent=group.agent, group=group.name, error=type(error).__name__)
+        self._release(group, again=True)
+
     async def _advance(self, group: Group, reader: GroupReader) -> Advance:
         """A slice; a database is read in a thread, since its owner may hold it locked for a moment."""
+        files = dict(group.files)  # more may be noticed meanwhile
 
         def step() -> Advance:
             return reader.advance(
-                group.files,
+                files,
                 self._describe,
                 now=time.time(),
                 idle_after_s=self._config.tail.idle_after_s,
@@ -326,7 +337,7 @@ class Tail:
         if not again:
             group.failures = 0
         elif group.failures >= FAILURES_MAX:
-            log.error("group is left out: reading it ended the reader", agent=group.agent, group=group.name)
+            log.error("left out until it changes: it cannot be read", agent=group.agent, group=group.name)
             again = group.dirty = False
         if again or group.dirty:
             group.dirty = True
@@ -339,8 +350,10 @@ class Tail:
         group.reader, group.running = reader, reader.open
         self._resident[name] = group
         self._resident.move_to_end(name)
-        while len(self._resident) > READERS_MAX:
-            self._evict(next(iter(self._resident.values())))
+        if len(self._resident) > READERS_MAX:
+            idle = [one for one in self._resident.values() if not one.busy and not _has_database(one)]
+            for one in idle[: len(self._resident) - READERS_MAX]:
+                self._evict(one)
 
     def _evict(self, group: Group) -> None:
         self._resident.pop((group.agent, group.name), None)

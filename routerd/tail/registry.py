@@ -101,8 +101,10 @@ class Registry:
             known = self._meet(agent, root, path, claim, stat)
         elif known.stat == stat == known.taken:
             return None
-        known.stat = stat
         group = self.groups[known.agent, known.claim.group]
+        if known.stat != stat:
+            group.failures = 0
+        known.stat = stat
         group.newest = max(group.newest, stat.mtime_ns / 1e9)
         return group if known.taken != stat else None
 

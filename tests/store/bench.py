@@ -43,6 +43,16 @@ def decision(decision_id: str, dispatch: Dispatch, *, keys: tuple[str, ...] = ()
     )
 
 
+POISON = "a model that the catalogue chokes on"
+
+
+def arm_of(dispatch: Dispatch) -> str:
+    """The arm of a dispatch, with a catalogue that has a bug."""
+    if dispatch.model == POISON:
+        raise ZeroDivisionError
+    return arm_id(dispatch)
+
+
 class Bench:
     """Writes news through a real `Writer` and looks at what is in the file."""
 
@@ -61,7 +71,7 @@ class Bench:
             prepare(path, 0.0)
             connection = await connect(path)
             changes: list[Change] = []
-            writer = Writer(connection, StoreConfig(), arm_of=arm_id, on_change=changes.extend)
+            writer = Writer(connection, StoreConfig(), arm_of=arm_of, on_change=changes.extend)
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(writer.serve)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routerd.errors import NoSuchDecision, OutcomeIdInUse
+from routerd.errors import NoSuchDecision, OutcomeIdInUse, RequestError
 from routerd.events import Completion, Dispatch, Label, Outcome, Task
 from routerd.records import Report, Seen
 from routerd.store.batch import News, Reported, decision_key
-from tests.store.bench import Bench, decision
+from tests.store.bench import POISON, Bench, decision
 
 pytestmark = pytest.mark.anyio
 
@@ -131,6 +131,14 @@ async def test_a_unit_that_was_none_is_taken_back(bench: Bench) -> None:
     assert len(bench.fold()) == len(bench.told()) == 1
     await bench.write([seen("t:1")])
     assert set(bench.units()) == {"t:1", "t:2"}
+
+
+async def test_news_that_cannot_be_written_does_not_take_the_rest_with_it(bench: Bench) -> None:
+    poison = report("o9", "t:9", dispatch=Dispatch(executor="delegate", model=POISON))
+    await bench.write([seen("t:1"), poison, seen("t:2")])
+    assert set(bench.units()) == {"t:1", "t:2"}
+    assert isinstance(bench.answers[1], RequestError)
+    assert len(bench.fold()) == len(bench.told()) == 2
 
 
 def news() -> st.SearchStrategy[list[News]]:
