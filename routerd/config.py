@@ -8,7 +8,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -281,7 +281,7 @@ def decode(text: str, name: str, agents: frozenset[str]) -> Config:
     try:
         return msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_explain(str(error))}") from None
+        raise ConfigError(f"{name}: {_explain(str(error), table)}") from None
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:
@@ -294,26 +294,58 @@ def changed_keys(old: Config, new: Config) -> list[str]:
     return sorted(keys)
 
 
-def _explain(message: str) -> str:
+def _explain(message: str, table: dict[str, Any]) -> str:
     """A message of msgspec as `key.path: what is wrong`, with the nearest right name for an unknown key."""
     found = re.fullmatch(r"(?s)(.*?)(?: - at `(.*)`)?", message)
     what, where = (found[1], found[2] or "$") if found else (message, "$")
-    path = re.sub(r"\[\.\.\.\]", ".*", where.replace("$.", "").replace("$", ""))
+    path = _named(where.removeprefix("$").removeprefix("."), table)
     if unknown := re.search(r"unknown field `(.*?)`", what):
         key = f"{path}.{unknown[1]}" if path else unknown[1]
         return f"{key}: no such key{_nearest(unknown[1], _keys(path))}"
+    if wrong := re.fullmatch(r"Invalid enum value '(.*)'", what):
+        return f"{path}: {wrong[1]!r} is none of its values{_nearest(wrong[1], _values(path))}"
     return f"{path or 'the file'}: {what[0].lower()}{what[1:]}"
 
 
-def _keys(path: str) -> frozenset[str]:
-    """The keys that a table may hold."""
+def _named(path: str, table: dict[str, Any]) -> str:
+    """A path of msgspec, in which the member of a mapping is `[...]`, with the name of the member that is wrong."""
+    before, found, after = path.partition("[...]")
+    if not found:
+        return path
+    *outer, last = before.split(".")
+    members = table
+    for key in (*outer, last):
+        members = members[key]
+    for name, value in members.items():
+        alone: dict[str, Any] = {last: {name: value}}
+        for key in reversed(outer):
+            alone = {key: alone}
+        try:
+            msgspec.convert(alone, Config)
+        except msgspec.ValidationError:
+            return f"{before}.{name}{after}"
+    return path
+
+
+def _kind(path: str) -> Any:
+    """The type of a table or a key."""
     kind: Any = Config
     for part in path.split(".") if path else ():
         fields = getattr(kind, "__annotations__", {})
         kind = fields.get(part.partition("[")[0], kind)
-        while arguments := getattr(kind, "__args__", ()):
-            kind = arguments[-1]
-    return frozenset(getattr(kind, "__struct_fields__", ()))
+        while get_origin(kind) is not Literal and (arguments := getattr(kind, "__args__", ())):
+            kind = next((one for one in reversed(arguments) if one is not type(None)), None)
+    return kind
+
+
+def _keys(path: str) -> frozenset[str]:
+    """The keys that a table may hold."""
+    return frozenset(getattr(_kind(path), "__struct_fields__", ()))
+
+
+def _values(path: str) -> frozenset[str]:
+    """The values that a key may have."""
+    return frozenset(get_args(_kind(path)))
 
 
 def _nearest(name: str, known: frozenset[str]) -> str:
