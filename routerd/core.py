@@ -58,7 +58,7 @@ class Core:
         self.catalog = Catalog(config, os.environ)
         self.engine = Engine(config, self.catalog, np.random.default_rng(config.policy.seed))
         self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
-        self.tail = Tail(config, os.environ, describe=describer(config), deliver=self.writer.put)
+        self.tail = Tail(config, os.environ, describe=describer(config, self.catalog), deliver=self.writer.put)
         self.listeners: list[Callable[[Change], None]] = []
         self.dirty = anyio.Event()
         self._changes = 0

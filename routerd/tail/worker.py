@@ -54,9 +54,8 @@ class Piece(msgspec.Struct, frozen=True):
     reader: GroupReader | None
 
 
-def describer(config: Config) -> Describe:
+def describer(config: Config, catalog: Catalog) -> Describe:
     """What makes of a completion the thing that is kept, for this configuration."""
-    catalog = Catalog(config, os.environ)
 
     def features(task: Task) -> dict[str, Any]:
         return extract(task, tier_of_parent(task, catalog.tier))
@@ -69,7 +68,7 @@ def _settings(encoded: bytes) -> tuple[Config, Describe]:
     with suppress(OSError, PermissionError):
         os.nice(10)  # once a process: whoever waits for an answer goes first
     config = msgspec.json.decode(encoded, type=Config)
-    return config, describer(config)
+    return config, describer(config, Catalog(config, os.environ))
 
 
 def read(job: Job) -> Piece:
