@@ -22,7 +22,7 @@ from routerd.reward import Worth, estimates, natural, utility
 from routerd.slate import CatalogLike, Slate
 
 COV_FLOOR: Final = 1e-9
-"""Added to variances of utility, so that a worth of 0 leaves the covariance positive definite."""
+"""Added to variances that arms share, of which there may be fewer than there are arms."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -103,20 +103,28 @@ def draw(
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
     value = seen.utility[free]
-    cov = prices.success_usd**2 * seen.predicted.success_cov[free][:, free]
-    cov.flat[:: len(free) + 1] += COV_FLOOR
-    deviations = np.linalg.cholesky(cov) @ points.of(len(free))
+    shared, own = _deviations(seen.predicted, free, prices, points)
     best = int(value.argmax())
     if policy.learns and not explore:
         p = certain(best, len(free))
     else:
-        p = policy.propensities(_belief(seen, slate, free, deviations, config.gate.delta))
+        p = policy.propensities(_belief(seen, slate, free, shared, own, delta=config.gate.delta))
     chosen = _drawn(p.tolist(), rng)
     propensities, p_best = np.zeros(arms), np.zeros(arms)
     propensities[free] = p
-    p_best[free] = best_shares(value, deviations, 1.0)
+    p_best[free] = best_shares(value[:, None] + shared + own)
     basis: Basis = "learned" if seen.predicted.n[:, free].any() else "prior"
     return Pick(int(free[chosen]), propensities, p_best, basis if policy.learns else "off")
+
+
+def _deviations(predicted: Predicted, free: list[int], prices: Worth, points: Points) -> tuple[Floats, Floats]:
+    """Draws of utility around its mean: by what the arms share, and by what is their own; each (K, N)."""
+    arms = len(free)
+    normal = points.of(2 * arms)
+    cov = predicted.shared_cov[free][:, free]
+    cov.flat[:: arms + 1] += COV_FLOOR
+    shared = prices.success_usd * (np.linalg.cholesky(cov) @ normal[:arms])
+    return shared, (prices.success_usd * np.sqrt(predicted.own_variance[free]))[:, None] * normal[arms:]
 
 
 def _drawn(p: list[float], rng: np.random.Generator) -> int:
@@ -129,13 +137,13 @@ def _drawn(p: list[float], rng: np.random.Generator) -> int:
     return max(range(len(p)), key=p.__getitem__)
 
 
-def _belief(seen: View, slate: Slate, free: list[int], deviations: Floats, delta: float) -> Belief:
+def _belief(seen: View, slate: Slate, free: list[int], shared: Floats, own: Floats, *, delta: float) -> Belief:
     """The policy's view of the free arms. Harmless are those not expected to succeed less than the reference, by δ."""
     value, success = seen.utility[free], seen.predicted.mean[0, free]
     incumbent = next((i for i, row in enumerate(free) if row == slate.incumbent), None)
     reference = int(value.argmax()) if incumbent is None else incumbent
     harmless = success >= success[reference] - delta
-    return Belief(utility=value, deviations=deviations, harmless=harmless, incumbent=incumbent)
+    return Belief(utility=value, shared=shared, own=own, harmless=harmless, incumbent=incumbent)
 
 
 def decision(

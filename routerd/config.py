@@ -81,7 +81,8 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
 
     Attributes:
         name: One of the policies.
-        exploration: How wide the belief is that thompson_sampling and ucb explore by; 1 is the textbook.
+        exploration: How wide thompson_sampling and ucb take the doubt about an arm itself to be; 1 is the textbook.
+        exploration_shared: The same of doubt about what arms share: what scores, prices and kinds of task tell.
         explore_floor: Probability that is spread over all arms not expected to do worse (by `gate.delta`).
         epsilon: Of epsilon_greedy: probability of any arm at all.
         sticky_s: For so long the same question in one session gets the same answer.
@@ -89,7 +90,8 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     """
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
-    exploration: NotNegative = 0.15
+    exploration: NotNegative = 0.1
+    exploration_shared: NotNegative = 0.5
     explore_floor: Fraction = 0.05
     epsilon: Fraction = 0.1
     sticky_s: NotNegative = 600.0

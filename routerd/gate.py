@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 def drop_chance(predicted: Predicted, pick: int, incumbent: int, delta: float) -> float:
     """P(success of `pick` < success of `incumbent` - δ) under their joint belief."""
-    cov = predicted.success_cov
-    sd = math.sqrt(max(float(cov[pick, pick] + cov[incumbent, incumbent] - 2.0 * cov[pick, incumbent]), 1e-12))
+    apart = float(predicted.sd[0, pick] ** 2 + predicted.sd[0, incumbent] ** 2)
+    sd = math.sqrt(max(apart - 2.0 * float(predicted.shared_cov[pick, incumbent]), 1e-12))
     gain = float(predicted.mean[0, pick] - predicted.mean[0, incumbent])
     return normal_cdf((-delta - gain) / sd)
 

@@ -1,7 +1,7 @@
 """
 The belief about every arm: one joint Gaussian per target, solved from sums over the outcomes.
 
-    y = x·θ + z_a·β + v·φ_a + noise,   v = x[:q]
+    y = x·θ + z_a·β + v·φ_a + noise,   v = x[:q]     (of the agent itself, less a known v·μ: see `Prior.local`)
 
 Shared effects ψ = (θ, β) hold for all arms: of the task's features x, and of the arm's attributes z_a. Each arm has its
 own φ_a, an intercept and some slopes, drawn to 0: an arm with few outcomes is what its attributes say, one with many
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from routerd.features import DIM
-from routerd.prior import ATTRIBUTES, Prior
+from routerd.prior import ATTRIBUTES, LOCAL, Prior
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -71,13 +71,15 @@ class Predicted(msgspec.Struct, frozen=True):
     Attributes:
         mean: (3, K).
         sd: Of the mean, not of one outcome, (3, K).
-        success_cov: Covariance of the arms' success, (K, K).
+        shared_cov: Of the arms' success: what they owe to shared effects, (K, K).
+        own_variance: Of the arms' success: what is their own, (K,); the covariance is shared_cov + diag(own_variance).
         n: Effective number of outcomes, (3, K).
     """
 
     mean: Floats
     sd: Floats
-    success_cov: Floats
+    shared_cov: Floats
+    own_variance: Floats
     n: Floats
 
 
@@ -102,6 +104,8 @@ def solve(moments: Floats, attributes: Floats, prior: Prior) -> Solved:
     """
     S, sy, syy = moments[:, :DIM, :DIM], moments[:, :DIM, DIM], moments[:, DIM, DIM]
     weight = S[:, 0, 0]
+    if prior.local.any():
+        sy, syy = _without_local(S, sy, syy, attributes[:, LOCAL], prior)
     tau = 1.0 / _spread(weight, sy[:, 0], syy, prior) ** 2
     system = _reduce(tau * S, tau * sy, attributes, prior)
     arm_sd = _learnt_scale(system, prior)
@@ -171,8 +175,8 @@ class Posterior:
         self.arm_sd = np.array([success.arm_sd, wall_time.arm_sd, cost.arm_sd])
         self.typical = _typical(moments)
         self._weight = np.stack([success.weight, wall_time.weight, cost.weight])
-        self._success = _Alike([success])
-        self._scales = _Alike([wall_time, cost])
+        self._success = _Alike([success], priors[:1])
+        self._scales = _Alike([wall_time, cost], priors[1:])
 
     def predict(self, x: Floats, rows: Ints, attributes: Floats) -> Predicted:
         """What is believed at features `x`, (DIM,), of the arms at `rows`, (K,), with `attributes`, (K, ATTRIBUTES)."""
@@ -181,22 +185,25 @@ class Posterior:
         u[:, :DIM] = x
         u[:, DIM:] = attributes
         success, through, own = self._success.predict(x, u, rows)
-        success_cov = through[0] @ through[0].T
-        success_cov.flat[:: arms + 1] += own[0]
+        shared_cov, own_variance = through[0] @ through[0].T, own[0]
         scales, through, own = self._scales.predict(x, u, rows)
-        variance = np.concatenate([success_cov.diagonal()[None], np.einsum("tkp,tkp->tk", through, through) + own])
-        return Predicted(np.concatenate([success, scales]), np.sqrt(variance), success_cov, self._weight[:, rows])
+        variance = np.empty((len(self.noise_sd), arms))
+        variance[0] = shared_cov.diagonal() + own_variance
+        variance[1:] = np.einsum("tkp,tkp->tk", through, through) + own
+        mean = np.concatenate([success, scales])
+        return Predicted(mean, np.sqrt(variance), shared_cov, own_variance, self._weight[:, rows])
 
 
 class _Alike:
     """Targets whose arms have the same number of effects, in one set of arrays: they are predicted together."""
 
-    def __init__(self, targets: list[Solved]) -> None:
+    def __init__(self, targets: list[Solved], priors: tuple[Prior, ...]) -> None:
         self._shared = np.stack([one.shared for one in targets])
         self._root = np.stack([one.root for one in targets])
         self._arms = np.stack([one.arms for one in targets])
         self._gain = np.stack([one.gain for one in targets])
         self._own = np.stack([one.own for one in targets])
+        self._local = np.stack([prior.local for prior in priors])
 
     def predict(self, x: Floats, u: Floats, rows: Ints) -> tuple[Floats, Floats, Floats]:
         """
@@ -205,7 +212,7 @@ class _Alike:
         f_a = (u_a - G_a v)·ψ + v·D_a⁻¹h_a + noise of D_a⁻¹, u_a = (x, z_a): two arms covary through ψ alone.
         """
         v = x[: self._arms.shape[2]]
-        mean = self._shared @ u.T + self._arms[:, rows] @ v
+        mean = self._shared @ u.T + self._arms[:, rows] @ v + np.multiply.outer(self._local @ v, u[:, DIM + LOCAL])
         through = (u - self._gain[:, rows] @ v) @ self._root
         return mean, through, (self._own[:, rows] @ v) @ v
 
@@ -215,6 +222,14 @@ def _typical(moments: Floats) -> Floats:
     total: Floats = moments[:, :, 0, :DIM].sum(axis=(0, 1))
     mean: Floats = total / total[0] if total[0] > 0.0 else np.eye(1, DIM)[0]
     return mean
+
+
+def _without_local(S: Floats, sy: Floats, syy: Floats, local: Floats, prior: Prior) -> tuple[Floats, Floats]:
+    """Σ w x y and Σ w y y after what is expected of the agent itself beforehand is taken off its y."""
+    offset = np.zeros((len(S), DIM))
+    offset[:, : len(prior.local)] = local[:, None] * prior.local
+    expected = (S @ offset[:, :, None])[:, :, 0]
+    return sy - expected, syy - np.sum(offset * (2.0 * sy - expected), axis=1)
 
 
 def _spread(weight: Floats, sy: Floats, syy: Floats, prior: Prior) -> float:

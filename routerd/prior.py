@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 FAMILY_DIMS: Final = 4
 ATTRIBUTE_NAMES: Final = (
-    "capability",  # standard deviations above the mean of the known models
+    "capability",  # of the score on the logit scale: standard deviations above the mean of the known models
     "price_of_unscored",  # the same of log10 price, for models with no score only
     "price",  # log10 of US dollars per million tokens
     "effort",  # -1 least to 1 most
@@ -33,6 +33,7 @@ ATTRIBUTE_NAMES: Final = (
     *(f"family.{i}" for i in range(FAMILY_DIMS)),
 )
 ATTRIBUTES: Final = len(ATTRIBUTE_NAMES)
+LOCAL: Final = ATTRIBUTE_NAMES.index("local")
 USUAL_LOG_PRICE: Final = 0.5
 """log10 of $3 a million tokens, for models whose price nobody knows."""
 LEAST_SD: Final = 1e-3
@@ -67,6 +68,7 @@ class Prior(msgspec.Struct, frozen=True, kw_only=True):
         sd: Their standard deviations, same shape.
         arm_sd: Of an arm's own intercept, and slopes on the first features if any, around what is shared; shape (q,).
         noise_sd: Of one outcome around its mean.
+        local: What the agent itself is expected to do beyond what its attributes say, as effects of an arm, (q,).
         scales: Factors of the arms' intercept sd among which the data choose, with their prior probabilities.
     """
 
@@ -74,6 +76,7 @@ class Prior(msgspec.Struct, frozen=True, kw_only=True):
     sd: Floats
     arm_sd: Floats
     noise_sd: float
+    local: Floats
     scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
 
@@ -93,11 +96,13 @@ def _prior(
     attributes: dict[str, tuple[float, float]],
     tokens: float,
     noise_sd: float,
+    local_by_tier: float = 0.0,
     scales: tuple[tuple[float, float], ...] = ((1.0, 1.0),),
 ) -> Prior:
     mean = np.zeros(DIM + ATTRIBUTES)
     mean[0], mean[NAMES.index("rough_token_estimate")] = bias[0], tokens
     mean[DIM:] = _attributes({name: value for name, (value, _) in attributes.items()})
+    local = np.array([local_by_tier if name == "parent_model_tier" else 0.0 for name in NAMES])
     own_sd = _features({"bias": bias[1], **features})
     shared_sd = _attributes({name: sd for name, (_, sd) in attributes.items()})
     return Prior(
@@ -105,6 +110,7 @@ def _prior(
         sd=np.maximum([*own_sd, *shared_sd], LEAST_SD),
         arm_sd=np.array(arm_sd),
         noise_sd=noise_sd,
+        local=local[: len(arm_sd)],
         scales=scales,
     )
 
@@ -115,9 +121,10 @@ SUCCESS: Final = _prior(
               "depth": 0.1, "orchestrator": 0.1, "label": 0.15},
     arm_sd=[0.12, *[0.15] * KIND_DIMS, 0.1, 0.1],
     attributes={"capability": (0.1, 0.15), "price_of_unscored": (0.06, 0.05), "effort": (0.03, 0.05),
-                "local": (0.0, 0.1), "orchestrator": (0.0, 0.05), "family": (0.0, 0.05)},
+                "local": (0.0, 0.15), "orchestrator": (0.0, 0.05), "family": (0.0, 0.05)},
     tokens=0.0,
     noise_sd=0.45,
+    local_by_tier=0.12,  # the agent's own model is context, so its score is not among the attributes of `local`
     scales=((0.5, 0.25), (1.0, 0.5), (2.0, 0.17), (4.0, 0.08)),
 )  # fmt: skip
 WALL_TIME: Final = _prior(
@@ -145,9 +152,13 @@ PRIORS: Final = (SUCCESS, WALL_TIME, COST)
 
 
 class Scaling(msgspec.Struct, frozen=True):
-    """Means and standard deviations by which scores and prices are made comparable."""
+    """
+    Means and standard deviations by which scores (as logits: at the top they lie close) and prices are made comparable.
 
-    capability: tuple[float, float] = (0.5, 0.15)
+    The usual ones are those of models that coding agents run on in 2026.
+    """
+
+    capability: tuple[float, float] = (2.0, 0.8)
     log_price: tuple[float, float] = (USUAL_LOG_PRICE, 0.5)
 
 
@@ -156,7 +167,9 @@ def scaling(known: Iterable[AttributesLike]) -> Scaling:
     attributes = list(known)
     usual = Scaling()
     return Scaling(
-        capability=_moments([a.capability for a in attributes if a.capability is not None], usual.capability, 0.03),
+        capability=_moments(
+            [_logit(a.capability) for a in attributes if a.capability is not None], usual.capability, 0.1
+        ),
         log_price=_moments([_log_price(a) for a in attributes if a.log_price is not None], usual.log_price, 0.1),
     )
 
@@ -171,13 +184,15 @@ def design(attributes: AttributesLike, scale: Scaling) -> Floats:
     price = _log_price(attributes)
     if attributes.capability is not None:
         mean, sd = scale.capability
-        z[0] = _bounded((attributes.capability - mean) / sd * sd**2 / (sd**2 + attributes.capability_se**2))
+        score = _logit(attributes.capability)
+        se = attributes.capability_se * (2.0 + math.exp(score) + math.exp(-score))  # d logit(c) / dc = 1 / (c (1 - c))
+        z[0] = _bounded((score - mean) / sd * sd**2 / (sd**2 + se**2))
     elif attributes.log_price is not None:
         mean, sd = scale.log_price
         z[1] = _bounded((price - mean) / sd)
     z[2] = price
     z[3] = 0.0 if attributes.effort_level is None else 2.0 * attributes.effort_level - 1.0
-    z[4] = attributes.executor == "local"
+    z[LOCAL] = attributes.executor == "local"
     z[5] = attributes.role == "orchestrator"
     if attributes.family is not None:
         z[6:] = code(f"family:{attributes.family}", FAMILY_DIMS)
@@ -191,6 +206,11 @@ def _log_price(attributes: AttributesLike) -> float:
     return max(-2.0, min(4.0, attributes.log_price / math.log(10.0)))
 
 
+def _logit(score: float) -> float:
+    score = min(max(score, 0.01), 0.99)
+    return math.log(score / (1.0 - score))
+
+
 def _moments(values: Sequence[float], usual: tuple[float, float], sd_min: float) -> tuple[float, float]:
     if len(values) < 2:
         return usual
@@ -198,4 +218,4 @@ def _moments(values: Sequence[float], usual: tuple[float, float], sd_min: float)
 
 
 def _bounded(value: float) -> float:
-    return max(-4.0, min(4.0, value))
+    return max(-3.0, min(3.0, value))

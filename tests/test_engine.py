@@ -103,7 +103,7 @@ def test_it_learns_what_works() -> None:
 
 def test_the_arm_is_drawn_by_its_propensity() -> None:
     """4,000 draws: a share's standard error is at most √(.25 / 4000) = .008, and 4 of them are allowed."""
-    one = engine(Config(policy=PolicyConfig(exploration=1.0)))
+    one = engine(Config(policy=PolicyConfig(exploration=1.0, exploration_shared=1.0)))
     made = [ask(one) for _ in range(4000)]
     expected = {arm.arm: arm.propensity for arm in made[0].considered}
     assert len({decision.propensity for decision in made}) <= 3  # the same belief, the same propensities

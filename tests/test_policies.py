@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,10 +25,13 @@ BELIEFS = st.integers(1, 40).flatmap(
 
 
 def belief(utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0) -> Belief:
-    points = Points(np.random.default_rng(seed)).of(len(utility))
+    points = Points(np.random.default_rng(seed)).of(2 * len(utility))
+    wide = np.array(sds)[:, None] / math.sqrt(2.0)
     safe = np.array(harmless or [True] * len(utility))
     safe[int(np.argmax(utility))] = True  # the reference is always harmless to itself
-    return Belief(utility=np.array(utility), deviations=points * np.array(sds)[:, None], harmless=safe)
+    return Belief(
+        utility=np.array(utility), shared=wide * points[: len(sds)], own=wide * points[len(sds) :], harmless=safe
+    )
 
 
 def policy(name: str, **more: float) -> PolicyLike:
@@ -63,7 +67,7 @@ def test_a_policy_that_learns_prefers_what_is_plainly_better(name: str) -> None:
 def test_off_takes_the_incumbent_else_the_first() -> None:
     plain = belief([0.0, 5.0, 1.0], [1.0, 1.0, 1.0])
     assert policy("off").propensities(plain).tolist() == [1.0, 0.0, 0.0]
-    held = Belief(utility=plain.utility, deviations=plain.deviations, harmless=plain.harmless, incumbent=2)
+    held = msgspec.structs.replace(plain, incumbent=2)
     assert policy("off").propensities(held).tolist() == [0.0, 0.0, 1.0]
 
 
@@ -73,16 +77,21 @@ def test_thompson_shares_of_two_arms_are_the_chances_of_being_best(gap: float) -
     P(arm 1 best) = Φ(gap / √2) for two independent arms of sd 1; the frequency over 256 points has a standard error of
     at most √(.25 / 256) = .031, and 4 of them are allowed.
     """
-    one = policy("thompson_sampling", exploration=1.0, explore_floor=0.0)
+    one = policy("thompson_sampling", exploration=1.0, exploration_shared=1.0, explore_floor=0.0)
     exact = 0.5 * math.erfc(-gap / 2.0)
     assert one.propensities(belief([0.0, gap], [1.0, 1.0]))[1] == pytest.approx(exact, abs=0.125)
 
 
 def test_exploration_narrows_what_thompson_tries() -> None:
     doubt = belief([0.0, 1.0], [1.0, 1.0])
-    tries = [policy("thompson_sampling", exploration=e, explore_floor=0.0).propensities(doubt)[0] for e in (0, 0.3, 1)]
-    assert tries[0] == 0.0
-    assert tries[0] < tries[1] < tries[2]
+
+    def tries(own: float, shared: float) -> float:
+        one = policy("thompson_sampling", exploration=own, exploration_shared=shared, explore_floor=0.0)
+        return float(one.propensities(doubt)[0])
+
+    assert tries(0.0, 0.0) == 0.0
+    assert tries(0.0, 0.0) < tries(0.5, 0.0) < tries(1.0, 1.0)
+    assert tries(0.0, 0.0) < tries(0.0, 0.5) < tries(1.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ["thompson_sampling", "ucb"])
@@ -94,8 +103,14 @@ def test_the_floor_reaches_harmless_arms_only(name: str) -> None:
 
 def test_ucb_takes_what_may_still_be_best() -> None:
     doubt = belief([1.0, 0.9], [0.01, 1.0])
-    assert policy("ucb", exploration=1.0, explore_floor=0.0).propensities(doubt).tolist() == [0.0, 1.0]
-    assert policy("ucb", exploration=0.0, explore_floor=0.0).propensities(doubt).tolist() == [1.0, 0.0]
+    assert policy("ucb", exploration=1.0, exploration_shared=1.0, explore_floor=0.0).propensities(doubt).tolist() == [
+        0.0,
+        1.0,
+    ]
+    assert policy("ucb", exploration=0.0, exploration_shared=0.0, explore_floor=0.0).propensities(doubt).tolist() == [
+        1.0,
+        0.0,
+    ]
 
 
 def test_epsilon_greedy_spreads_epsilon_over_all() -> None:
@@ -112,6 +127,5 @@ def test_points_are_symmetric_and_stay_when_more_arms_come() -> None:
     assert few.sum(axis=1) == pytest.approx(np.zeros(4))
 
 
-def test_best_shares_of_a_certain_belief_is_the_best() -> None:
-    deviations = Points(np.random.default_rng(0)).of(3)
-    assert best_shares(np.array([0.0, 1.0, 0.0]), deviations, 0.0).tolist() == [0.0, 1.0, 0.0]
+def test_shares_count_how_often_an_arm_is_the_best() -> None:
+    assert best_shares(np.array([[0.0, 5.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).tolist() == [0.25, 0.75]

@@ -26,13 +26,15 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         utility: Expected utility in US dollars, (K,).
-        deviations: Draws of the true utilities from the joint belief, less `utility`, (K, N).
+        shared: N draws of what the true utilities owe to effects that arms share, less their means, (K, N).
+        own: N draws of what is an arm's own, likewise and independent; the joint belief is utility + shared + own.
         harmless: Arms that are not expected to do worse than what would be used otherwise, (K,).
         incumbent: Row of what would be used otherwise, if it is among them.
     """
 
     utility: Floats
-    deviations: Floats
+    shared: Floats
+    own: Floats
     harmless: Bools
     incumbent: int | None = None
 
@@ -75,9 +77,20 @@ class Points:
         return self._points[dimensions]
 
 
-def best_shares(utility: Floats, deviations: Floats, scale: float) -> Floats:
-    """How often each arm is the best when belief is `scale` times as wide, (K,)."""
-    values = utility[:, None] + scale * deviations
+def explored(belief: Belief, config: PolicyConfig) -> Floats:
+    """
+    Draws of the true utilities from a narrowed belief, (K, N).
+
+    Textbook sampling draws from belief as wide as it is, and goes on exploring long after the few hundred tasks that a
+    person has. How far to narrow it is not the same for all doubt. Whether a score or a price tells anything is learnt
+    from every outcome of every arm, and a prior that misleads must be found out: `exploration_shared`. What is an
+    arm's own takes outcomes of that arm alone, which are dear: `exploration`.
+    """
+    return belief.utility[:, None] + config.exploration_shared * belief.shared + config.exploration * belief.own
+
+
+def best_shares(values: Floats) -> Floats:
+    """How often each arm has the highest of `values`, (K, N); (K,)."""
     won: Floats = (values == values.max(axis=0)).sum(axis=1)
     shares: Floats = won / won.sum()
     return shares

@@ -2,15 +2,15 @@
 Thompson sampling: an arm is chosen as often as it is the best under draws from the joint belief (Thompson 1933).
 
 Propensities are the frequencies over a fixed set of draws, and the engine draws the arm from them: exact by
-construction. `exploration` narrows the belief that is drawn from: 1 is textbook sampling, which goes on exploring long
-after the few hundred tasks that a person has. The floor keeps every harmless arm possible.
+construction. The belief that is drawn from is narrowed (see `base.explored`). The floor keeps every harmless arm
+possible.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from routerd.config import PolicyConfig
-from routerd.policies.base import Belief, best_shares, with_floor
+from routerd.policies.base import Belief, best_shares, explored, with_floor
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,10 +23,8 @@ class ThompsonSampling:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._exploration = config.exploration
-        self._floor = config.explore_floor
+        self._config = config
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        shares = best_shares(belief.utility, belief.deviations, self._exploration)
-        return with_floor(shares, self._floor, belief.harmless)
+        return with_floor(best_shares(explored(belief, self._config)), self._config.explore_floor, belief.harmless)

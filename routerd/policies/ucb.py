@@ -1,14 +1,15 @@
 """
 Upper confidence bound: the arm with the best utility that is still plausible (Li et al. 2010, LinUCB).
 
-`exploration` is the number of standard deviations above the mean. The floor keeps every harmless arm possible.
+The bound is one standard deviation of the narrowed belief above its mean (see `base.explored`). The floor keeps every
+harmless arm possible.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from routerd.config import PolicyConfig
-from routerd.policies.base import Belief, certain, with_floor
+from routerd.policies.base import Belief, certain, explored, with_floor
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,10 +22,9 @@ class UpperConfidenceBound:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._exploration = config.exploration
-        self._floor = config.explore_floor
+        self._config = config
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        bound = belief.utility + self._exploration * belief.deviations.std(axis=1)
-        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._floor, belief.harmless)
+        bound = belief.utility + explored(belief, self._config).std(axis=1)
+        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._config.explore_floor, belief.harmless)
