@@ -29,8 +29,13 @@ def config_path(env: Mapping[str, str], flag: str | Path | None = None, *, exist
 
     if named := flag or env.get("ROUTERD_CONFIG"):
         return Path(named)
-    usual = Path(_xdg(env, "XDG_CONFIG_HOME", ".config"), NAME, "config.toml")
+    usual = Path(config_dir(env), "config.toml")
     return None if existing and not usual.is_file() else usual
+
+
+def config_dir(env: Mapping[str, str]) -> str:
+    """The directory of the configuration in its usual place."""
+    return os.path.join(_xdg(env, "XDG_CONFIG_HOME", ".config"), NAME)
 
 
 def state_dir(env: Mapping[str, str], flag: str | Path | None = None) -> Path:
