@@ -6,7 +6,7 @@ afterwards; it never changes it.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,13 +16,10 @@ from routerd.errors import NoArmLeft
 from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
 from routerd.features import Floats
 from routerd.gate import judge
-from routerd.policies import Belief, Points, PolicyLike, best_shares, certain
-from routerd.posterior import Posterior, Predicted
+from routerd.policies import Belief, Draws, Points, PolicyLike, best_shares, certain, narrowed
+from routerd.posterior import Predicted
 from routerd.reward import Worth, estimates, natural, utility
 from routerd.slate import CatalogLike, Slate
-
-COV_FLOOR: Final = 1e-9
-"""Added to variances that arms share, of which there may be fewer than there are arms."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -42,16 +39,10 @@ class Pick(msgspec.Struct, frozen=True):
     basis: Basis
 
 
-def view(posterior: Posterior, x: Floats, slate: Slate, prices: Worth) -> View:
-    """What is expected of each arm at features `x`, (DIM,)."""
-    rows = np.array([posterior.rows.get(option.known.arm, posterior.untried) for option in slate.options])
-    predicted = posterior.predict(x, rows, np.array([option.known.design for option in slate.options]))
-    shown = natural(predicted, posterior.noise_sd)
-    return View(
-        predicted,
-        estimates(shown, predicted.n),
-        utility(prices, predicted, shown, posterior.noise_sd),
-    )
+def view(predicted: Predicted, noise_sd: Floats, prices: Worth) -> View:
+    """What is expected of each arm; `noise_sd` is that of one outcome, per target."""
+    shown = natural(predicted, noise_sd)
+    return View(predicted, estimates(shown, predicted.n), utility(prices, predicted, shown, noise_sd))
 
 
 def removals(
@@ -91,6 +82,8 @@ def draw(
     """
     Draws an arm from the policy's propensities; with `explore` off it is the one of best expected utility.
 
+    Harmless are the arms that are not expected to succeed less than the incumbent (with none: than the best), by δ.
+
     Raises:
         NoArmLeft: Nothing is left to choose from.
     """
@@ -102,29 +95,36 @@ def draw(
     if not free:
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
-    value = seen.utility[free]
-    shared, own = _deviations(seen.predicted, free, prices, points)
-    best = int(value.argmax())
+    chosen_from: list[int] | slice = free if len(free) < arms else slice(None)  # a slice copies nothing
+    value = seen.utility[chosen_from]
+    draws = narrowed(value, *_deviations(seen.predicted, chosen_from, prices, points), config.policy)
+    wins = best_shares(draws)
     if policy.learns and not explore:
-        p = certain(best, len(free))
+        p = certain(int(value.argmax()), len(free))
     else:
-        p = policy.propensities(_belief(seen, slate, free, shared, own, delta=config.gate.delta))
-    chosen = _drawn(p.tolist(), rng)
+        success = seen.predicted.mean[0, chosen_from]
+        incumbent = free.index(slate.incumbent) if slate.incumbent in free else None
+        reference = success[value.argmax() if incumbent is None else incumbent]
+        harmless = success >= reference - config.gate.delta
+        p = policy.propensities(
+            Belief(utility=value, draws=draws[0], wins=wins[0], harmless=harmless, incumbent=incumbent)
+        )
     propensities, p_best = np.zeros(arms), np.zeros(arms)
-    propensities[free] = p
-    p_best[free] = best_shares(value[:, None] + shared + own)
-    basis: Basis = "learned" if seen.predicted.n[:, free].any() else "prior"
-    return Pick(int(free[chosen]), propensities, p_best, basis if policy.learns else "off")
+    propensities[chosen_from] = p
+    p_best[chosen_from] = wins[1]
+    basis: Basis = "learned" if seen.predicted.n[:, chosen_from].any() else "prior"
+    return Pick(free[_drawn(p.tolist(), rng)], propensities, p_best, basis if policy.learns else "off")
 
 
-def _deviations(predicted: Predicted, free: list[int], prices: Worth, points: Points) -> tuple[Floats, Floats]:
+def _deviations(predicted: Predicted, rows: list[int] | slice, prices: Worth, points: Points) -> tuple[Draws, Draws]:
     """Draws of utility around its mean: by what the arms share, and by what is their own; each (K, N)."""
-    arms = len(free)
-    normal = points.of(2 * arms)
-    cov = predicted.shared_cov[free][:, free]
-    cov.flat[:: arms + 1] += COV_FLOOR
-    shared = prices.success_usd * (np.linalg.cholesky(cov) @ normal[:arms])
-    return shared, (prices.success_usd * np.sqrt(predicted.own_variance[free]))[:, None] * normal[arms:]
+    through, own = predicted.through[rows], predicted.own_variance[rows]
+    arms, shared = through.shape
+    normal = points.of(shared + arms)
+    return (
+        (prices.success_usd * through).astype(np.float32) @ normal[:shared],
+        (prices.success_usd * np.sqrt(own)).astype(np.float32)[:, None] * normal[shared:],
+    )
 
 
 def _drawn(p: list[float], rng: np.random.Generator) -> int:
@@ -135,15 +135,6 @@ def _drawn(p: list[float], rng: np.random.Generator) -> int:
         if left < 0.0:
             return row
     return max(range(len(p)), key=p.__getitem__)
-
-
-def _belief(seen: View, slate: Slate, free: list[int], shared: Floats, own: Floats, *, delta: float) -> Belief:
-    """The policy's view of the free arms. Harmless are those not expected to succeed less than the reference, by δ."""
-    value, success = seen.utility[free], seen.predicted.mean[0, free]
-    incumbent = next((i for i, row in enumerate(free) if row == slate.incumbent), None)
-    reference = int(value.argmax()) if incumbent is None else incumbent
-    harmless = success >= success[reference] - delta
-    return Belief(utility=value, shared=shared, own=own, harmless=harmless, incumbent=incumbent)
 
 
 def decision(

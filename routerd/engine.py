@@ -22,16 +22,17 @@ from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, R
 from routerd.evidence import EMPTY, Evidence
 from routerd.features import Floats, extract, tier_of_parent, vector, with_kind
 from routerd.policies import POLICIES, Points
-from routerd.posterior import Posterior
+from routerd.posterior import Hand, Posterior
 from routerd.prior import ATTRIBUTES, PRIORS
 from routerd.reward import Worth, estimates, natural, worth
-from routerd.slate import CatalogLike, Directory, lay_out
+from routerd.slate import CatalogLike, Directory, Known, lay_out
 
 __all__ = ["ArmView", "CatalogLike", "Engine"]
 
 DAY_S: Final = 86_400.0
 SCOPES_SOLVED_MAX: Final = 8
 STICKY_MAX: Final = 512
+HANDS_MAX: Final = 64
 
 
 class ArmView(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class _Solved(msgspec.Struct, frozen=True):
         used: The arms, most used first.
         revision: How many changes of outcomes it knows of.
         span: In which span of time it was solved.
+        hands: Belief in the arms that questions were about, by their ids.
     """
 
     posterior: Posterior
@@ -73,6 +75,18 @@ class _Solved(msgspec.Struct, frozen=True):
     used: list[str]
     revision: int
     span: int
+    hands: dict[tuple[str, ...], Hand]
+
+    def hand(self, known: list[Known]) -> Hand:
+        """Belief in a list of arms; agents ask about the same ones again and again."""
+        arms = tuple([one.arm for one in known])
+        hand = self.hands.get(arms)
+        if hand is None:
+            rows = np.array([self.posterior.rows.get(arm, self.posterior.untried) for arm in arms])
+            if len(self.hands) >= HANDS_MAX:
+                self.hands.clear()
+            hand = self.hands[arms] = self.posterior.hand(rows, np.array([one.design for one in known]))
+        return hand
 
 
 class Engine:
@@ -159,7 +173,7 @@ class Engine:
             else:
                 moments[row] = self._moments(scope, arm, now)
         used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
-        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), moments, used, self._revision, span)
+        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), moments, used, self._revision, span, {})
         self._solved[scope] = solved
         while len(self._solved) > SCOPES_SOLVED_MAX:
             self._solved.popitem(last=False)
@@ -215,7 +229,8 @@ class Engine:
             request, self._directory, solved.used, self._default(), fallback=config.pool.on_outside == "fallback"
         )
         prices = prices or worth(config.objective, request.objective)
-        seen = view(solved.posterior, vector(features), slate, prices)
+        hand = solved.hand([option.known for option in slate.options])
+        seen = view(hand.predict(vector(features)), solved.posterior.noise_sd, prices)
         removed = removals(request, slate, seen.expected, self._directory.catalog, parent_tier)
         pick = draw(
             seen,

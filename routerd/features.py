@@ -83,6 +83,7 @@ _SHAPE = _TEXT + TEXT_DIMS
 _LABEL = DIM - LABEL_DIMS
 _DEPTH = _LABEL - 2
 _ORCHESTRATOR = _LABEL - 1
+_NO_TEXT = [0.0] * TEXT_DIMS
 _WORDS = ("task_kind", "parent_model_tier", "role", "repo_fingerprint", "agent")
 
 _FILE_TYPES: Final[Mapping[str, str]] = {
@@ -155,17 +156,18 @@ def vector(features: Mapping[str, Any]) -> Floats:
     It never fails: what is missing, of another kind or not finite counts as unknown, which is 0. A mapping with
     nothing in it gives the bias alone.
     """
-    known = tuple(_text(features.get(name)) for name in _WORDS)
-    x = _words(known).copy()
+    get = features.get
+    x = _words(tuple([_text(get(name)) for name in _WORDS])).copy()
     # A factor of ten is half a unit; a thousand tokens are 0.
-    tokens = _number(features.get("rough_token_estimate"))
-    x[_TIER + 1] = _on_grid(0.5 * math.log10(tokens / 1000.0)) if tokens > 0.0 else 0.0
-    text = features.get("text")
-    if isinstance(text, list) and len(text) == TEXT_DIMS:
-        x[_TEXT:_SHAPE] = [_on_grid(_number(value) / 64.0) for value in text]
-    x[_SHAPE : _SHAPE + 4] = [1.0 if features.get(name) is True else 0.0 for name in SHAPE_NAMES[:4]]
-    x[_SHAPE + 4] = _on_grid(0.5 * math.log2(1.0 + max(_number(features.get("files")), 0.0)))
-    x[_DEPTH] = _on_grid(_number(features.get("depth")))
+    tokens = _number(get("rough_token_estimate"))
+    text = get("text")
+    if not isinstance(text, list) or len(text) != TEXT_DIMS:
+        text = _NO_TEXT
+    values = [0.5 * math.log10(tokens / 1000.0) if tokens > 0.0 else 0.0]
+    values += [_number(value) / 64.0 for value in text]
+    values += [1.0 if get(name) is True else 0.0 for name in SHAPE_NAMES[:4]]
+    values += [0.5 * math.log2(1.0 + max(_number(get("files")), 0.0)), _number(get("depth"))]
+    x[_TIER + 1 : _ORCHESTRATOR] = [_on_grid(value) for value in values]
     if callers := features.keys() - OWN_NAMES:
         x[_LABEL:] = [_on_grid(value) for value in x[_LABEL:] + _callers_code(features, sorted(callers))]
     return x
@@ -329,7 +331,7 @@ def _word(value: Scalar) -> str:
 
 def _number(value: object) -> float:
     """A finite number, else 0."""
-    if isinstance(value, bool | int | float):
+    if isinstance(value, (bool, int, float)):  # a union takes thrice as long to ask
         try:
             number = float(value)
         except OverflowError:

@@ -22,7 +22,8 @@ Floats = npt.NDArray[np.float64]
 def drop_chance(predicted: Predicted, pick: int, incumbent: int, delta: float) -> float:
     """P(success of `pick` < success of `incumbent` - δ) under their joint belief."""
     apart = float(predicted.sd[0, pick] ** 2 + predicted.sd[0, incumbent] ** 2)
-    sd = math.sqrt(max(apart - 2.0 * float(predicted.shared_cov[pick, incumbent]), 1e-12))
+    together = float(predicted.through[pick] @ predicted.through[incumbent])
+    sd = math.sqrt(max(apart - 2.0 * together, 1e-12))
     gain = float(predicted.mean[0, pick] - predicted.mean[0, incumbent])
     return normal_cdf((-delta - gain) / sd)
 

@@ -22,6 +22,7 @@ the arms' intercepts is chosen by marginal likelihood among a few (empirical Bay
 others, a small fixed scale would take long to believe it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -71,14 +72,15 @@ class Predicted(msgspec.Struct, frozen=True):
     Attributes:
         mean: (3, K).
         sd: Of the mean, not of one outcome, (3, K).
-        shared_cov: Of the arms' success: what they owe to shared effects, (K, K).
-        own_variance: Of the arms' success: what is their own, (K,); the covariance is shared_cov + diag(own_variance).
+        through: What the arms' success owes to shared effects, as a map H of p independent standard normal numbers,
+            (K, p).
+        own_variance: Of the arms' success: what is their own, (K,); the covariance is H Hᵀ + diag(own_variance).
         n: Effective number of outcomes, (3, K).
     """
 
     mean: Floats
     sd: Floats
-    shared_cov: Floats
+    through: Floats
     own_variance: Floats
     n: Floats
 
@@ -174,47 +176,65 @@ class Posterior:
         self.noise_sd = np.array([success.noise_sd, wall_time.noise_sd, cost.noise_sd])
         self.arm_sd = np.array([success.arm_sd, wall_time.arm_sd, cost.arm_sd])
         self.typical = _typical(moments)
-        self._weight = np.stack([success.weight, wall_time.weight, cost.weight])
-        self._success = _Alike([success], priors[:1])
-        self._scales = _Alike([wall_time, cost], priors[1:])
+        self._targets = (success, wall_time, cost)
+        self._locals = [prior.local for prior in priors]
+
+    def hand(self, rows: Ints, attributes: Floats) -> "Hand":
+        """The belief in the arms at `rows`, (K,), with `attributes`, (K, ATTRIBUTES)."""
+        return Hand(self._targets, self._locals, rows, attributes)
 
     def predict(self, x: Floats, rows: Ints, attributes: Floats) -> Predicted:
-        """What is believed at features `x`, (DIM,), of the arms at `rows`, (K,), with `attributes`, (K, ATTRIBUTES)."""
-        arms = len(rows)
-        u = np.empty((arms, SHARED))
-        u[:, :DIM] = x
-        u[:, DIM:] = attributes
-        success, through, own = self._success.predict(x, u, rows)
-        shared_cov, own_variance = through[0] @ through[0].T, own[0]
-        scales, through, own = self._scales.predict(x, u, rows)
-        variance = np.empty((len(self.noise_sd), arms))
-        variance[0] = shared_cov.diagonal() + own_variance
-        variance[1:] = np.einsum("tkp,tkp->tk", through, through) + own
-        mean = np.concatenate([success, scales])
-        return Predicted(mean, np.sqrt(variance), shared_cov, own_variance, self._weight[:, rows])
+        """What is believed at features `x`, (DIM,), of such arms."""
+        return self.hand(rows, attributes).predict(x)
 
 
-class _Alike:
-    """Targets whose arms have the same number of effects, in one set of arrays: they are predicted together."""
+class Hand:
+    """
+    The belief in K arms as functions of a task's features, for many tasks with the same arms.
 
-    def __init__(self, targets: list[Solved], priors: tuple[Prior, ...]) -> None:
-        self._shared = np.stack([one.shared for one in targets])
-        self._root = np.stack([one.root for one in targets])
-        self._arms = np.stack([one.arms for one in targets])
-        self._gain = np.stack([one.gain for one in targets])
-        self._own = np.stack([one.own for one in targets])
-        self._local = np.stack([prior.local for prior in priors])
+    f_a(x) = (u_a - G_a v)·ψ + v·D_a⁻¹h_a + noise of D_a⁻¹ with u_a = (x, z_a) and v = x[:q]: two arms covary through ψ
+    alone, and all but the last term is linear in x. Since x[0] = 1, what does not depend on x is in the first column.
 
-    def predict(self, x: Floats, u: Floats, rows: Ints) -> tuple[Floats, Floats, Floats]:
-        """
-        For each of T targets the mean of K arms, (T, K), with H, (T, K, p), and d, (T, K): covariance H Hᵀ + diag(d).
+    Args:
+        targets: Success, wall time and cost as solved; of the last two an arm has an intercept of its own, no slopes.
+        locals_: `Prior.local` of each.
+        rows: Of the arms, (K,).
+        attributes: Of the arms, (K, ATTRIBUTES).
+    """
 
-        f_a = (u_a - G_a v)·ψ + v·D_a⁻¹h_a + noise of D_a⁻¹, u_a = (x, z_a): two arms covary through ψ alone.
-        """
-        v = x[: self._arms.shape[2]]
-        mean = self._shared @ u.T + self._arms[:, rows] @ v + np.multiply.outer(self._local @ v, u[:, DIM + LOCAL])
-        through = (u - self._gain[:, rows] @ v) @ self._root
-        return mean, through, (self._own[:, rows] @ v) @ v
+    def __init__(self, targets: Sequence[Solved], locals_: Sequence[Floats], rows: Ints, attributes: Floats) -> None:
+        success, *scales = targets
+        self._arms = len(rows)
+        means = [_coefficients(one.shared, one.arms[rows], attributes) for one in targets]
+        for mean, local in zip(means, locals_, strict=True):
+            mean[:, : len(local)] += np.multiply.outer(attributes[:, LOCAL], local)
+        self._mean = np.concatenate(means)
+        self._through = _maps(success, rows, attributes).reshape(-1, DIM)
+        self._own = success.own[rows]
+        self._shared = np.concatenate([one.root[:DIM].T for one in scales])
+        self._apart = np.stack([attributes @ one.root[DIM:] - one.gain[rows, :, 0] @ one.root for one in scales])
+        self._scales_own = np.stack([one.own[rows, 0, 0] for one in scales])
+        self._weight = np.stack([one.weight[rows] for one in targets])
+
+    def predict(self, x: Floats) -> Predicted:
+        """What is believed at features `x`, (DIM,)."""
+        arms, v = self._arms, x[: self._own.shape[1]]
+        mean = (self._mean @ x).reshape(-1, arms)
+        through = (self._through @ x).reshape(arms, -1)
+        own = (self._own @ v) @ v
+        scales = self._apart + (self._shared @ x).reshape(len(self._apart), 1, -1)
+        variance = np.empty(mean.shape)
+        variance[0] = np.einsum("kp,kp->k", through, through) + own
+        variance[1:] = np.einsum("tkp,tkp->tk", scales, scales) + self._scales_own
+        return Predicted(mean, np.sqrt(variance), through, own, self._weight)
+
+
+def _maps(one: Solved, rows: Ints, attributes: Floats) -> Floats:
+    """For each arm the matrix that takes x to Rᵀ(u_a - G_a v), (K, p, DIM)."""
+    maps = np.tile(one.root[:DIM].T, (len(rows), 1, 1))
+    maps[:, :, 0] += attributes @ one.root[DIM:]
+    maps[:, :, : one.own.shape[1]] -= one.root.T @ one.gain[rows]
+    return maps
 
 
 def _typical(moments: Floats) -> Floats:

@@ -26,6 +26,7 @@ MS_PER_HOUR: Final = 3_600_000.0
 LOG_UNITS: Final[Floats] = np.log([[WALL_TIME_UNIT_MS], [COST_UNIT_USD]])
 Z90: Final = 1.6448536269514722
 """Of a normal distribution, 90 % lie within so many standard deviations."""
+BOUNDS: Final[Floats] = np.array([0.0, -Z90, Z90])
 
 
 class Worth(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,14 +63,17 @@ class Natural(msgspec.Struct, frozen=True):
     Expected values on their natural scales, for the 3 targets and K arms: probability, milliseconds, US dollars.
 
     Attributes:
-        mean: (3, K).
-        low: Where their 90 % credible intervals begin. The interval is that of the expected value, not of one outcome.
-        high: Where they end.
+        rows: The mean, and where its 90 % credible interval begins and ends, (3, 3, K). The interval is that of the
+            expected value, not of one outcome.
     """
 
-    mean: Floats
-    low: Floats
-    high: Floats
+    rows: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """(3, K)."""
+        mean: Floats = self.rows[0]
+        return mean
 
 
 def natural(predicted: Predicted, noise_sd: Floats) -> Natural:
@@ -83,24 +87,24 @@ def natural(predicted: Predicted, noise_sd: Floats) -> Natural:
     The mean of a log-normal is above its median, by the noise of outcomes; doubt about the mean itself widens the
     interval alone. Otherwise whatever is new would look dear and never be tried.
     """
-    scale = LN10 * noise_sd[1:, None]
-    centre = predicted.mean.copy()
-    spread = Z90 * predicted.sd
-    centre[1:] = LN10 * centre[1:] + (LOG_UNITS + scale * scale / 2.0)
-    spread[1:] *= LN10
-    rows = np.array([centre, centre - spread, centre + spread])
-    np.exp(rows[:, 1:], out=rows[:, 1:])
-    return Natural(rows[0], *rows[1:, :, :])
+    rows = np.multiply.outer(BOUNDS, predicted.sd)
+    rows += predicted.mean
+    scales = rows[:, 1:]
+    scales *= LN10
+    scales += LOG_UNITS + (0.5 * LN10 * LN10) * np.square(noise_sd[1:, None])
+    np.exp(scales, out=scales)
+    return Natural(rows)
 
 
 def estimates(shown: Natural, n: Floats) -> list[Expected]:
     """The same as values, one for each arm; a probability is shown within [0, 1]. `n` is (3, K)."""
-    rows = np.array([shown.mean, shown.low, shown.high, n])
-    np.clip(rows[:3, 0], 0.0, 1.0, out=rows[:3, 0])
-    return [
-        Expected(Estimate(*success), Estimate(*wall_time), Estimate(*cost))
-        for success, wall_time, cost in rows.transpose(2, 1, 0).tolist()
+    means, lows, highs = shown.rows.tolist()
+    bounded = [[min(max(value, 0.0), 1.0) for value in row[0]] for row in (means, lows, highs)]
+    targets = [
+        list(map(Estimate, *stats, weights))
+        for stats, weights in zip((bounded, *zip(means[1:], lows[1:], highs[1:], strict=True)), n.tolist(), strict=True)
     ]
+    return list(map(Expected, *targets))
 
 
 def utility(prices: Worth, predicted: Predicted, shown: Natural, noise_sd: Floats) -> Floats:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routerd.config import PolicyConfig
-from routerd.policies import POLICIES, Belief, Points, PolicyLike, best_shares
+from routerd.policies import POLICIES, Belief, Points, PolicyLike, best_shares, narrowed
 from routerd.policies.base import POINTS
 
 Floats = npt.NDArray[np.float64]
@@ -24,14 +24,16 @@ BELIEFS = st.integers(1, 40).flatmap(
 )
 
 
-def belief(utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0) -> Belief:
+def belief(
+    utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0, **more: float
+) -> Belief:
     points = Points(np.random.default_rng(seed)).of(2 * len(utility))
-    wide = np.array(sds)[:, None] / math.sqrt(2.0)
+    wide = (np.array(sds)[:, None] / math.sqrt(2.0)).astype(np.float32)
     safe = np.array(harmless or [True] * len(utility))
     safe[int(np.argmax(utility))] = True  # the reference is always harmless to itself
-    return Belief(
-        utility=np.array(utility), shared=wide * points[: len(sds)], own=wide * points[len(sds) :], harmless=safe
-    )
+    mean = np.array(utility)
+    draws = narrowed(mean, wide * points[: len(sds)], wide * points[len(sds) :], PolicyConfig(**more))  # type: ignore[arg-type]
+    return Belief(utility=mean, draws=draws[0], wins=best_shares(draws[0]), harmless=safe)
 
 
 def policy(name: str, **more: float) -> PolicyLike:
@@ -77,17 +79,16 @@ def test_thompson_shares_of_two_arms_are_the_chances_of_being_best(gap: float) -
     P(arm 1 best) = Φ(gap / √2) for two independent arms of sd 1; the frequency over 256 points has a standard error of
     at most √(.25 / 256) = .031, and 4 of them are allowed.
     """
-    one = policy("thompson_sampling", exploration=1.0, exploration_shared=1.0, explore_floor=0.0)
+    one = policy("thompson_sampling", explore_floor=0.0)
     exact = 0.5 * math.erfc(-gap / 2.0)
-    assert one.propensities(belief([0.0, gap], [1.0, 1.0]))[1] == pytest.approx(exact, abs=0.125)
+    wide = belief([0.0, gap], [1.0, 1.0], exploration=1.0, exploration_shared=1.0)
+    assert one.propensities(wide)[1] == pytest.approx(exact, abs=0.125)
 
 
 def test_exploration_narrows_what_thompson_tries() -> None:
-    doubt = belief([0.0, 1.0], [1.0, 1.0])
-
     def tries(own: float, shared: float) -> float:
-        one = policy("thompson_sampling", exploration=own, exploration_shared=shared, explore_floor=0.0)
-        return float(one.propensities(doubt)[0])
+        doubt = belief([0.0, 1.0], [1.0, 1.0], exploration=own, exploration_shared=shared)
+        return float(policy("thompson_sampling", explore_floor=0.0).propensities(doubt)[0])
 
     assert tries(0.0, 0.0) == 0.0
     assert tries(0.0, 0.0) < tries(0.5, 0.0) < tries(1.0, 1.0)
@@ -101,16 +102,10 @@ def test_the_floor_reaches_harmless_arms_only(name: str) -> None:
     assert p.tolist() == pytest.approx([0.0, 0.95, 0.05])
 
 
-def test_ucb_takes_what_may_still_be_best() -> None:
-    doubt = belief([1.0, 0.9], [0.01, 1.0])
-    assert policy("ucb", exploration=1.0, exploration_shared=1.0, explore_floor=0.0).propensities(doubt).tolist() == [
-        0.0,
-        1.0,
-    ]
-    assert policy("ucb", exploration=0.0, exploration_shared=0.0, explore_floor=0.0).propensities(doubt).tolist() == [
-        1.0,
-        0.0,
-    ]
+@pytest.mark.parametrize(("wide", "expected"), [(1.0, [0.0, 1.0]), (0.0, [1.0, 0.0])])
+def test_ucb_takes_what_may_still_be_best(wide: float, expected: list[float]) -> None:
+    doubt = belief([1.0, 0.9], [0.01, 1.0], exploration=wide, exploration_shared=wide)
+    assert policy("ucb", explore_floor=0.0).propensities(doubt).tolist() == expected
 
 
 def test_epsilon_greedy_spreads_epsilon_over_all() -> None:
@@ -128,4 +123,4 @@ def test_points_are_symmetric_and_stay_when_more_arms_come() -> None:
 
 
 def test_shares_count_how_often_an_arm_is_the_best() -> None:
-    assert best_shares(np.array([[0.0, 5.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).tolist() == [0.25, 0.75]
+    assert best_shares(np.array([[0, 5, 0, 0], [1, 1, 1, 1]], dtype=np.float32)).tolist() == [0.25, 0.75]

@@ -248,7 +248,7 @@ def test_belief_equals_the_batch_solution(target: int) -> None:
     assert predicted.mean[target] == pytest.approx(G @ mean, abs=1e-8)
     assert predicted.sd[target] == pytest.approx(np.sqrt(np.diagonal(G @ cov @ G.T)), abs=1e-8)
     if target == 0:
-        joint = predicted.shared_cov + np.diag(predicted.own_variance)
+        joint = predicted.through @ predicted.through.T + np.diag(predicted.own_variance)
         assert joint == pytest.approx(G @ cov @ G.T, abs=1e-8)
     assert predicted.n[target].tolist()[4] == 0.0
 
@@ -351,4 +351,4 @@ def test_belief_stays_finite_and_positive_definite(
         assert np.isfinite(predicted.mean).all()
         assert (predicted.sd > 0.0).all()
         assert (predicted.own_variance > 0.0).all()
-        assert np.isfinite(np.linalg.cholesky(predicted.shared_cov + 1e-9 * np.eye(4))).all()
+        assert np.isfinite(np.linalg.cholesky(predicted.through @ predicted.through.T + 1e-9 * np.eye(4))).all()

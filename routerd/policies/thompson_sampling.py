@@ -2,7 +2,7 @@
 Thompson sampling: an arm is chosen as often as it is the best under draws from the joint belief (Thompson 1933).
 
 Propensities are the frequencies over a fixed set of draws, and the engine draws the arm from them: exact by
-construction. The belief that is drawn from is narrowed (see `base.explored`). The floor keeps every harmless arm
+construction. The belief that is drawn from is narrowed (see `base.narrowed`). The floor keeps every harmless arm
 possible.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from routerd.config import PolicyConfig
-from routerd.policies.base import Belief, best_shares, explored, with_floor
+from routerd.policies.base import Belief, with_floor
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,8 +23,8 @@ class ThompsonSampling:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._config = config
+        self._floor = config.explore_floor
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        return with_floor(best_shares(explored(belief, self._config)), self._config.explore_floor, belief.harmless)
+        return with_floor(belief.wins, self._floor, belief.harmless)

@@ -1,7 +1,7 @@
 """
 Upper confidence bound: the arm with the best utility that is still plausible (Li et al. 2010, LinUCB).
 
-The bound is one standard deviation of the narrowed belief above its mean (see `base.explored`). The floor keeps every
+The bound is one standard deviation of the narrowed belief above its mean (see `base.narrowed`). The floor keeps every
 harmless arm possible.
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from routerd.config import PolicyConfig
-from routerd.policies.base import Belief, certain, explored, with_floor
+from routerd.policies.base import Belief, certain, with_floor
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,9 +22,9 @@ class UpperConfidenceBound:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._config = config
+        self._floor = config.explore_floor
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        bound = belief.utility + explored(belief, self._config).std(axis=1)
-        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._config.explore_floor, belief.harmless)
+        bound = belief.utility + belief.draws.std(axis=1)
+        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._floor, belief.harmless)
