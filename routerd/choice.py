@@ -5,7 +5,7 @@ In order of force: the pool (see `slate`), an explicit pin, the constraints, the
 afterwards; it never changes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -46,25 +46,47 @@ def view(predicted: Predicted, noise_sd: Floats, prices: Worth) -> View:
 
 
 def removals(
-    request: Recommend, slate: Slate, expected: Sequence[Expected], catalog: CatalogLike, parent_tier: str | None
+    request: Recommend,
+    slate: Slate,
+    expected: Sequence[Expected],
+    catalog: CatalogLike,
+    parent_tier: str | None,
+    *,
+    capped: bool,
 ) -> list[str | None]:
-    """What takes each arm out of the choice, or None; an arm whose tier nobody knows is in none of `tiers`."""
-    limits = request.constraints or Constraints()
+    """
+    What takes each arm out of the choice, or None; an arm whose tier nobody knows is in none of `tiers`.
+
+    With a spending cap reached (`capped`) the cheapest of those that are left stays alone.
+    """
     removed = [option.removed_by for option in slate.options]
-    for row, (option, arm) in enumerate(zip(slate.options, expected, strict=True)):
-        if removed[row] is not None:
-            continue
-        if limits.max_cost_usd is not None and arm.cost_usd.mean > limits.max_cost_usd:
-            removed[row] = "max_cost_usd"
-        elif limits.max_wall_time_ms is not None and arm.wall_time_ms.mean > limits.max_wall_time_ms:
-            removed[row] = "max_wall_time_ms"
-        elif limits.min_success is not None and arm.success.mean < limits.min_success:
-            removed[row] = "min_success"
-        elif limits.tiers is not None:
-            local = option.known.dispatch.executor == "local"
-            tiers = {parent_tier} if local else catalog.tiers(option.known.dispatch)
-            removed[row] = "tiers" if tiers.isdisjoint(limits.tiers) else None
+    if request.constraints is not None:
+        tiers = [
+            {parent_tier} if option.known.dispatch.executor == "local" else catalog.tiers(option.known.dispatch)
+            for option in slate.options
+        ]
+        removed = [
+            why or _broken(request.constraints, arm, names)
+            for why, arm, names in zip(removed, expected, tiers, strict=True)
+        ]
+    if capped:
+        left = [row for row, why in enumerate(removed) if why is None]
+        cheapest = min(left, key=lambda row: expected[row].cost_usd.mean, default=None)
+        removed = [why or (None if row == cheapest else "budget") for row, why in enumerate(removed)]
     return removed
+
+
+def _broken(limits: Constraints, arm: Expected, tiers: Collection[str | None]) -> str | None:
+    """The first constraint that an arm does not meet."""
+    if limits.max_cost_usd is not None and arm.cost_usd.mean > limits.max_cost_usd:
+        return "max_cost_usd"
+    if limits.max_wall_time_ms is not None and arm.wall_time_ms.mean > limits.max_wall_time_ms:
+        return "max_wall_time_ms"
+    if limits.min_success is not None and arm.success.mean < limits.min_success:
+        return "min_success"
+    if limits.tiers is not None and not set(tiers) & set(limits.tiers):
+        return "tiers"
+    return None
 
 
 def draw(
@@ -73,6 +95,8 @@ def draw(
     removed: list[str | None],
     *,
     explore: bool,
+    floor: float,
+    outcomes: float,
     prices: Worth,
     config: Config,
     policy: PolicyLike,
@@ -82,7 +106,8 @@ def draw(
     """
     Draws an arm from the policy's propensities; with `explore` off it is the one of best expected utility.
 
-    Harmless are the arms that are not expected to succeed less than the incumbent (with none: than the best), by δ.
+    `floor` is spread over the harmless arms: those not expected to succeed less than the incumbent (with none: than the
+    best), by δ. `outcomes` says how many have been judged, in all.
 
     Raises:
         NoArmLeft: Nothing is left to choose from.
@@ -97,7 +122,7 @@ def draw(
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
     chosen_from: list[int] | slice = free if len(free) < arms else slice(None)  # a slice copies nothing
     value = seen.utility[chosen_from]
-    draws = narrowed(value, *_deviations(seen.predicted, chosen_from, prices, points), config.policy)
+    draws = narrowed(value, *_deviations(seen.predicted, chosen_from, prices, points), config.policy, outcomes)
     wins = best_shares(draws)
     if policy.learns and not explore:
         p = certain(int(value.argmax()), len(free))
@@ -107,7 +132,7 @@ def draw(
         reference = success[value.argmax() if incumbent is None else incumbent]
         harmless = success >= reference - config.gate.delta
         p = policy.propensities(
-            Belief(utility=value, draws=draws[0], wins=wins[0], harmless=harmless, incumbent=incumbent)
+            Belief(utility=value, draws=draws[0], wins=wins[0], harmless=harmless, floor=floor, incumbent=incumbent)
         )
     propensities, p_best = np.zeros(arms), np.zeros(arms)
     propensities[chosen_from] = p
@@ -149,6 +174,7 @@ def decision(
     features: dict[str, Any],
     config: Config,
     policy: PolicyLike,
+    warnings: tuple[str, ...] = (),
 ) -> Decision:
     """The decision with all that explains it; `considered` is in order of utility, those ruled out last."""
     arms = [option.known.arm for option in slate.options]
@@ -188,7 +214,7 @@ def decision(
         keys=() if request.ref is None else ref_keys(request.ref),
         agent=request.task.agent,
         session_id=request.task.session_id,
-        warnings=() if slate.fallback is None else (slate.fallback,),
+        warnings=warnings if slate.fallback is None else (slate.fallback, *warnings),
     )
 
 

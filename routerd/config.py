@@ -82,8 +82,11 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     Attributes:
         name: One of the policies.
         exploration: How wide thompson_sampling and ucb take the doubt about an arm itself to be; 1 is the textbook.
+        exploration_outcomes: It grows with the root of 1 + outcomes / this: who has had more tasks has more to come.
         exploration_shared: The same of doubt about what arms share: what scores, prices and kinds of task tell.
         explore_floor: Probability that is spread over all arms not expected to do worse (by `gate.delta`).
+        explore_usd_per_day: The floor is off for the day once trying has cost so much more than the best arms.
+        explore_minutes_per_day: The same of minutes.
         epsilon: Of epsilon_greedy: probability of any arm at all.
         sticky_s: For so long the same question in one session gets the same answer.
         seed: Of the randomness; without one it is fresh at every start.
@@ -91,8 +94,11 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
     exploration: NotNegative = 0.1
+    exploration_outcomes: Positive = 30.0
     exploration_shared: NotNegative = 0.5
     explore_floor: Fraction = 0.05
+    explore_usd_per_day: NotNegative = 1.0
+    explore_minutes_per_day: NotNegative = 30.0
     epsilon: Fraction = 0.1
     sticky_s: NotNegative = 600.0
     seed: int | None = None
@@ -122,6 +128,26 @@ class GateConfig(Table, frozen=True, kw_only=True):
     epsilon: Fraction = 0.1
 
 
+class BudgetConfig(Table, frozen=True, kw_only=True):
+    """Caps on what the tasks of the last 24 hours and 7 days cost; the nearer, the more a dollar weighs."""
+
+    usd_per_day: Positive | None = None
+    usd_per_week: Positive | None = None
+
+
+FeatureName = Literal[
+    "task_kind",
+    "repo_fingerprint",
+    "rough_token_estimate",
+    "parent_model_tier",
+    "depth",
+    "role",
+    "agent",
+    "shape",
+    "text",
+]
+
+
 class LearningConfig(Table, frozen=True, kw_only=True):
     """
     How outcomes become belief.
@@ -132,12 +158,20 @@ class LearningConfig(Table, frozen=True, kw_only=True):
         observed_max: What others chose counts as at most so many outcomes per arm, however many there are: hard tasks
             may have gone to strong arms. What routerd chose itself is not bounded.
         scope_pooling: In a scope, outcomes of other scopes count by this factor.
+        features: What is looked at of a task, besides what clients name themselves.
     """
 
     half_life_days: Positive = 90.0
     span_days: Positive = 14.0
     observed_max: NotNegative = 40.0
     scope_pooling: Fraction = 0.3
+    features: list[FeatureName] = msgspec.field(default_factory=lambda: list(get_args(FeatureName)))
+
+
+class ColdStartConfig(Table, frozen=True, kw_only=True):
+    """What is known before the first log: a file of outcomes, one JSON object a line (see `routerctl import`)."""
+
+    seed_from: str | None = None
 
 
 class ProviderConfig(Table, frozen=True, kw_only=True):
@@ -237,7 +271,9 @@ class Config(Table, frozen=True, kw_only=True):
     log: LogConfig = LogConfig()
     policy: PolicyConfig = PolicyConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    budget: BudgetConfig = BudgetConfig()
     gate: GateConfig = GateConfig()
+    cold_start: ColdStartConfig = ColdStartConfig()
     learning: LearningConfig = LearningConfig()
     pool: PoolConfig = PoolConfig()
     catalog: CatalogConfig = CatalogConfig()

@@ -11,16 +11,17 @@ function of belief, request and one random number (see `choice`).
 
 from collections import OrderedDict
 from hashlib import blake2b
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 import numpy as np
 
+from routerd.budget import DAY_S, Allowance, Spending, price
 from routerd.choice import decision, draw, removals, view
-from routerd.config import Config
+from routerd.config import Config, FeatureName
 from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, arm_dispatch, ref_keys
 from routerd.evidence import EMPTY, Evidence
-from routerd.features import Floats, extract, tier_of_parent, vector, with_kind
+from routerd.features import Floats, extract, looked_at, tier_of_parent, vector, with_kind
 from routerd.policies import POLICIES, Points
 from routerd.posterior import Hand, Posterior
 from routerd.prior import ATTRIBUTES, PRIORS
@@ -29,7 +30,8 @@ from routerd.slate import CatalogLike, Directory, Known, lay_out
 
 __all__ = ["ArmView", "CatalogLike", "Engine"]
 
-DAY_S: Final = 86_400.0
+MS_PER_MINUTE: Final = 60_000.0
+ALL_FEATURES: Final = frozenset(get_args(FeatureName))
 SCOPES_SOLVED_MAX: Final = 8
 STICKY_MAX: Final = 512
 HANDS_MAX: Final = 64
@@ -105,11 +107,16 @@ class Engine:
         self._evidence = Evidence(config.learning.span_days * DAY_S)
         self._revision = 0
         self._changed: dict[str, int] = {}
+        self._spending = Spending()
+        self._allowance = Allowance()
+        names = frozenset(config.learning.features)
+        self._names = None if names == ALL_FEATURES else names
         self.reconfigure(config, catalog)
 
     def reconfigure(self, config: Config, catalog: CatalogLike) -> None:
         """
-        Puts another configuration and catalogue in force. Outcomes are kept; `learning.span_days` stays as it was.
+        Puts another configuration and catalogue in force. Outcomes are kept; `learning.span_days` and
+        `learning.features` stay as they were.
 
         Arms keep the names under which they were learnt: where the catalogue now spells a model in another way, make
         a new engine from the records.
@@ -132,12 +139,22 @@ class Engine:
         Raises:
             ValueError: `old` was never given, or a time is not finite; nothing has changed then.
         """
-        del now
-        changes = [(contribution, sign) for contribution, sign in ((old, -1), (new, 1)) if contribution is not None]
+        changes = [
+            (self._looked_at(contribution), sign)
+            for contribution, sign in ((old, -1), (new, 1))
+            if contribution is not None
+        ]
         arms = [self._directory.known(contribution.dispatch).arm for contribution, _ in changes]
         self._evidence.fold(list(zip(arms, *zip(*changes, strict=True), strict=True)) if changes else [])
+        for contribution, sign in changes:
+            self._spending.add(contribution.at, contribution.cost_usd, sign, now)
         self._revision += 1
         self._changed.update(dict.fromkeys(arms, self._revision))
+
+    def _looked_at(self, contribution: Contribution) -> Contribution:
+        if self._names is None:
+            return contribution
+        return msgspec.structs.replace(contribution, features=looked_at(contribution.features, self._names))
 
     def refresh(self, now: float) -> bool:
         """
@@ -224,26 +241,32 @@ class Engine:
         config, policy = self._config, self._policy
         parent_tier = tier_of_parent(request.task, self._directory.catalog.tier)
         features = extract(request.task, parent_tier)
+        x = vector(features if self._names is None else looked_at(features, self._names))
         solved = self._belief(request.scope, now)
         slate = lay_out(
             request, self._directory, solved.used, self._default(), fallback=config.pool.on_outside == "fallback"
         )
         prices = prices or worth(config.objective, request.objective)
+        used = self._spending.used(config.budget, now)
+        if used > 0.5:
+            prices = msgspec.structs.replace(prices, money=prices.money * price(used))
         hand = solved.hand([option.known for option in slate.options])
-        seen = view(hand.predict(vector(features)), solved.posterior.noise_sd, prices)
-        removed = removals(request, slate, seen.expected, self._directory.catalog, parent_tier)
+        seen = view(hand.predict(x), solved.posterior.noise_sd, prices)
+        removed = removals(request, slate, seen.expected, self._directory.catalog, parent_tier, capped=used >= 1.0)
         pick = draw(
             seen,
             slate,
             removed,
             explore=request.explore is not False,
+            floor=config.policy.explore_floor if self._allowance.left(config.policy, now) else 0.0,
+            outcomes=solved.posterior.outcomes,
             prices=prices,
             config=config,
             policy=policy,
             points=self._points,
             rng=self._rng,
         )
-        return decision(
+        made = decision(
             request,
             slate,
             seen,
@@ -254,7 +277,13 @@ class Engine:
             features=features,
             config=config,
             policy=policy,
+            warnings=("a spending cap is reached: only the cheapest is left",) if used >= 1.0 else (),
         )
+        if made.explored and not request.dry_run:
+            best, tried = made.considered[0].expected, made.expected
+            minutes = (tried.wall_time_ms.mean - best.wall_time_ms.mean) / MS_PER_MINUTE
+            self._allowance.take(tried.cost_usd.mean - best.cost_usd.mean, minutes, now)
+        return made
 
     def _default(self) -> Dispatch:
         """What a delegation runs on when nobody says otherwise."""
@@ -323,7 +352,7 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """The sums, for `restore`; the same bytes for the same set of outcomes."""
-        return self._evidence.pack()
+        return msgspec.msgpack.encode((self._evidence.pack(), self._spending.pack()))
 
     def restore(self, data: bytes) -> None:
         """
@@ -332,7 +361,12 @@ class Engine:
         Raises:
             ValueError: It is no snapshot, or of another version; fold the records instead.
         """
-        self._evidence = Evidence.unpack(data, self._evidence.span_s)
+        try:
+            evidence, spending = msgspec.msgpack.decode(data, type=tuple[bytes, dict[int, int]])
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise ValueError(f"no snapshot: {error}") from None
+        self._evidence = Evidence.unpack(evidence, self._evidence.span_s)
+        self._spending = Spending.unpack(spending)
         self._revision += 1
         self._changed = dict.fromkeys(self._evidence.arms(Evidence.everywhere), self._revision)
         self._solved.clear()

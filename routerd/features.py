@@ -84,6 +84,7 @@ _LABEL = DIM - LABEL_DIMS
 _DEPTH = _LABEL - 2
 _ORCHESTRATOR = _LABEL - 1
 _NO_TEXT = [0.0] * TEXT_DIMS
+_SHAPE_GROUP = frozenset({*SHAPE_NAMES, "tests", "docs", "config"})
 _WORDS = ("task_kind", "parent_model_tier", "role", "repo_fingerprint", "agent")
 
 _FILE_TYPES: Final[Mapping[str, str]] = {
@@ -176,6 +177,14 @@ def vector(features: Mapping[str, Any]) -> Floats:
 def with_kind(x: Floats, kind: str) -> Floats:
     """The vector `x` with another kind of task in it."""
     return np.concatenate([x[:1], vector({"task_kind": _word(kind)})[1:_TIER], x[_TIER:]])
+
+
+def looked_at(features: Features, names: frozenset[str]) -> Features:
+    """The mapping without those of our own features that are not among `names` (see `config.FeatureName`)."""
+    hidden = OWN_NAMES - names - {"version"}
+    if "shape" in names:
+        hidden -= _SHAPE_GROUP
+    return {name: value for name, value in features.items() if name not in hidden}
 
 
 @lru_cache(maxsize=1024)

@@ -165,6 +165,7 @@ class Posterior:
         noise_sd: Of one outcome, per target, (3,).
         arm_sd: Of the arms' intercepts, per target, (3,).
         typical: Features of the average task, (DIM,).
+        outcomes: How many have been judged, by their weights.
     """
 
     def __init__(self, arms: list[str], moments: Floats, attributes: Floats, priors: tuple[Prior, ...]) -> None:
@@ -176,6 +177,7 @@ class Posterior:
         self.noise_sd = np.array([success.noise_sd, wall_time.noise_sd, cost.noise_sd])
         self.arm_sd = np.array([success.arm_sd, wall_time.arm_sd, cost.arm_sd])
         self.typical = _typical(moments)
+        self.outcomes = float(success.weight.sum())
         self._targets = (success, wall_time, cost)
         self._locals = [prior.local for prior in priors]
 

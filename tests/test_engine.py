@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routerd.config import Config, DelegationConfig, GateConfig, LearningConfig, PolicyConfig, PoolConfig
+from routerd.config import (
+    BudgetConfig,
+    Config,
+    DelegationConfig,
+    FeatureName,
+    GateConfig,
+    LearningConfig,
+    PolicyConfig,
+    PoolConfig,
+)
 from routerd.engine import ArmView, Engine
 from routerd.errors import InvalidParams, NoArmLeft, OutsidePool
 from routerd.events import LOCAL, Constraints, Contribution, Decision, Parent, Recommend, Ref, Task, arm_id
 from routerd.features import extract
+from routerd.prior import LOCAL_WINS
 from tests.fake_catalog import Attributes, FakeCatalog, model
 
 NOW = 2_000_000_000.0
@@ -103,12 +113,82 @@ def test_it_learns_what_works() -> None:
 
 def test_the_arm_is_drawn_by_its_propensity() -> None:
     """4,000 draws: a share's standard error is at most √(.25 / 4000) = .008, and 4 of them are allowed."""
-    one = engine(Config(policy=PolicyConfig(exploration=1.0, exploration_shared=1.0)))
+    one = engine(Config(policy=PolicyConfig(exploration=1.0, exploration_shared=1.0, explore_usd_per_day=1e9)))
     made = [ask(one) for _ in range(4000)]
     expected = {arm.arm: arm.propensity for arm in made[0].considered}
     assert len({decision.propensity for decision in made}) <= 3  # the same belief, the same propensities
     for arm, p in expected.items():
         assert sum(decision.arm == arm for decision in made) / 4000 == pytest.approx(p, abs=0.032)
+
+
+def test_the_floor_is_off_once_trying_has_cost_enough() -> None:
+    """With no width to explore, what is drawn besides the best comes from the floor alone."""
+    policy = PolicyConfig(exploration=0.0, exploration_shared=0.0, explore_floor=0.5, explore_minutes_per_day=0.01)
+    one = teach(engine(Config(policy=policy)), {"big": 0.9}, wall_time_ms=60_000, cost_usd=0.1)
+    teach(one, {"middle": 0.9}, wall_time_ms=90_000, cost_usd=0.1)
+    tried = [decision for decision in (ask(one) for _ in range(200)) if decision.explored]
+    assert 1 <= len(tried) < 20
+    assert ask(one).considered[0].propensity == 1.0
+    assert ask(one, now=NOW + DAY_S).considered[0].propensity < 1.0
+
+
+def test_near_a_cap_a_dollar_weighs_more_and_at_it_the_cheapest_is_left() -> None:
+    def made(cap: float | None) -> Decision:
+        one = engine(Config(budget=BudgetConfig(usd_per_day=cap)))
+        for name, cost in (("big", 0.9), ("small", 0.1)):
+            for _ in range(20):
+                one.observe(None, outcome(name, 1.0, cost_usd=cost, at=NOW - 60.0), NOW)
+        one.refresh(NOW)
+        return ask(one, candidates=[model("big"), model("small")], explore=False)
+
+    def gap(decision: Decision) -> float:
+        utility = {arm.arm: arm.utility for arm in decision.considered}
+        return utility["delegate:small"] - utility["delegate:big"]
+
+    free, near, over = made(None), made(25.0), made(10.0)  # 20 US dollars are spent
+    assert gap(made(1000.0)) == gap(free) < gap(near)
+    assert free.warnings == near.warnings == ()
+    assert over.arm == "delegate:small"
+    assert {arm.removed_by for arm in over.considered} == {None, "budget"}
+    assert "cap" in over.warnings[0]
+
+
+def test_what_was_spent_is_in_the_snapshot() -> None:
+    config = Config(budget=BudgetConfig(usd_per_day=1.0))
+    one = engine(config)
+    one.observe(None, outcome("big", 1.0, cost_usd=5.0, at=NOW - 60.0), NOW)
+    other = engine(config)
+    other.restore(one.snapshot())
+    assert "cap" in ask(other).warnings[0]
+
+
+def test_a_feature_that_is_not_to_be_looked_at_changes_nothing() -> None:
+    features: list[FeatureName] = ["rough_token_estimate", "parent_model_tier"]
+
+    def asked(config: Config) -> set[float]:
+        one = engine(config)
+        for i in range(40):
+            one.observe(None, outcome("big", float(i % 2), task=Task(goal="g", kind=f"kind-{i % 2}")), NOW)
+        one.refresh(NOW)
+        tasks = [Task(goal="g", kind=kind, repo=repo) for kind, repo in (("kind-0", "h/a/b"), ("kind-1", "h/c/d"))]
+        made = [ask(one, task=task) for task in tasks]
+        assert [decision.features["task_kind"] for decision in made] == ["kind-0", "kind-1"]
+        return {decision.considered[0].expected.success.mean for decision in made}
+
+    assert len(asked(Config())) == 2
+    assert len(asked(Config(learning=LearningConfig(features=features)))) == 1
+
+
+def test_freshly_seeded_easy_tasks_stay_and_the_hardest_are_delegated() -> None:
+    """
+    The published benchmark of ten tasks: never delegating was best on seven, always on one, and a rule that delegates
+    the hard ones on the two hardest (`prior.LOCAL_WINS`). Ten sizes of task stand for their difficulty.
+    """
+    own, rule, always = LOCAL_WINS
+    tasks = [Task(goal="g", token_estimate=round(500 * 2**i)) for i in range(own + rule + always)]
+    chosen = [ask(engine(), task=task, candidates=["local", "delegate:"], explore=False).arm for task in tasks]
+    assert set(chosen[: len(tasks) // 2]) == {"local"}
+    assert set(chosen[-rule:]) == {"delegate:"}
 
 
 def test_without_exploration_the_best_is_certain() -> None:

@@ -79,7 +79,7 @@ def test_thompson_shares_of_two_arms_are_the_chances_of_being_best(gap: float) -
     P(arm 1 best) = Φ(gap / √2) for two independent arms of sd 1; the frequency over 256 points has a standard error of
     at most √(.25 / 256) = .031, and 4 of them are allowed.
     """
-    one = policy("thompson_sampling", explore_floor=0.0)
+    one = policy("thompson_sampling")
     exact = 0.5 * math.erfc(-gap / 2.0)
     wide = belief([0.0, gap], [1.0, 1.0], exploration=1.0, exploration_shared=1.0)
     assert one.propensities(wide)[1] == pytest.approx(exact, abs=0.125)
@@ -88,7 +88,7 @@ def test_thompson_shares_of_two_arms_are_the_chances_of_being_best(gap: float) -
 def test_exploration_narrows_what_thompson_tries() -> None:
     def tries(own: float, shared: float) -> float:
         doubt = belief([0.0, 1.0], [1.0, 1.0], exploration=own, exploration_shared=shared)
-        return float(policy("thompson_sampling", explore_floor=0.0).propensities(doubt)[0])
+        return float(policy("thompson_sampling").propensities(doubt)[0])
 
     assert tries(0.0, 0.0) == 0.0
     assert tries(0.0, 0.0) < tries(0.5, 0.0) < tries(1.0, 1.0)
@@ -98,14 +98,14 @@ def test_exploration_narrows_what_thompson_tries() -> None:
 @pytest.mark.parametrize("name", ["thompson_sampling", "ucb"])
 def test_the_floor_reaches_harmless_arms_only(name: str) -> None:
     sure = belief([0.0, 9.0, 8.0], [0.01, 0.01, 0.01], harmless=[False, True, True])
-    p = policy(name, explore_floor=0.1).propensities(sure)
+    p = policy(name).propensities(msgspec.structs.replace(sure, floor=0.1))
     assert p.tolist() == pytest.approx([0.0, 0.95, 0.05])
 
 
 @pytest.mark.parametrize(("wide", "expected"), [(1.0, [0.0, 1.0]), (0.0, [1.0, 0.0])])
 def test_ucb_takes_what_may_still_be_best(wide: float, expected: list[float]) -> None:
     doubt = belief([1.0, 0.9], [0.01, 1.0], exploration=wide, exploration_shared=wide)
-    assert policy("ucb", explore_floor=0.0).propensities(doubt).tolist() == expected
+    assert policy("ucb").propensities(doubt).tolist() == expected
 
 
 def test_epsilon_greedy_spreads_epsilon_over_all() -> None:

@@ -5,6 +5,7 @@ So the propensity that is logged is the one by which the arm was drawn, exactly,
 needs no estimate of it.
 """
 
+import math
 from typing import Protocol
 
 import msgspec
@@ -31,6 +32,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
         draws: Of the true utilities, from a narrowed belief (see `narrowed`), (K, N).
         wins: How often each arm is the best of them, (K,).
         harmless: Arms that are not expected to do worse than what would be used otherwise, (K,).
+        floor: Probability to spread over those.
         incumbent: Row of what would be used otherwise, if it is among them.
     """
 
@@ -38,6 +40,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
     draws: Draws
     wins: Floats
     harmless: Bools
+    floor: float = 0.0
     incumbent: int | None = None
 
 
@@ -79,7 +82,7 @@ class Points:
         return self._points[dimensions]
 
 
-def narrowed(utility: Floats, shared: Draws, own: Draws, config: PolicyConfig) -> Draws:
+def narrowed(utility: Floats, shared: Draws, own: Draws, config: PolicyConfig, outcomes: float = 0.0) -> Draws:
     """
     Draws of the true utilities from a narrowed belief and, beside them, from belief as wide as it is, (2, K, N).
 
@@ -88,14 +91,17 @@ def narrowed(utility: Floats, shared: Draws, own: Draws, config: PolicyConfig) -
         shared: Draws around the means of what the utilities owe to effects that arms share, (K, N).
         own: Draws of what is an arm's own, likewise and independent.
         config: How far to narrow.
+        outcomes: How many have been judged, in all.
 
     Textbook sampling draws from belief as wide as it is, and goes on exploring long after the few hundred tasks that a
     person has. How far to narrow it is not the same for all doubt. Whether a score or a price tells anything is learnt
     from every outcome of every arm, and a prior that misleads must be found out: `exploration_shared`. What is an
-    arm's own takes outcomes of that arm alone, which are dear: `exploration`.
+    arm's own takes outcomes of that arm alone, which are dear: `exploration`. That pays back over the tasks to come;
+    who has had n of them will have about n more, so it grows with the root of n, to 1 at most.
     """
+    own_width = min(1.0, config.exploration * math.sqrt(1.0 + outcomes / config.exploration_outcomes))
     draws = np.empty((2, *shared.shape), dtype=np.float32)
-    np.multiply(own, np.float32(config.exploration), out=draws[0])
+    np.multiply(own, np.float32(own_width), out=draws[0])
     draws[0] += shared * np.float32(config.exploration_shared)
     np.add(own, shared, out=draws[1])
     draws += utility.astype(np.float32)[:, None]
@@ -116,7 +122,10 @@ def certain(row: int, arms: int) -> Floats:
     return p
 
 
-def with_floor(p: Floats, floor: float, harmless: Bools) -> Floats:
-    """Propensities of which `floor` is taken and spread evenly over the arms that may be tried without harm."""
-    spread: Floats = harmless / harmless.sum()
-    return (1.0 - floor) * p + floor * spread
+def with_floor(p: Floats, belief: Belief) -> Floats:
+    """Propensities of which the floor is taken and spread evenly over the arms that may be tried without harm."""
+    if belief.floor == 0.0:
+        return p
+    spread: Floats = belief.harmless * (belief.floor / np.count_nonzero(belief.harmless))
+    spread += (1.0 - belief.floor) * p
+    return spread

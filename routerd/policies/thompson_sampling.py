@@ -23,8 +23,8 @@ class ThompsonSampling:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._floor = config.explore_floor
+        del config
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
-        return with_floor(belief.wins, self._floor, belief.harmless)
+        return with_floor(belief.wins, belief)

@@ -22,9 +22,9 @@ class UpperConfidenceBound:
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        self._floor = config.explore_floor
+        del config
 
     def propensities(self, belief: Belief) -> Floats:
         """See `PolicyLike.propensities`."""
         bound = belief.utility + belief.draws.std(axis=1)
-        return with_floor(certain(int(np.argmax(bound)), len(bound)), self._floor, belief.harmless)
+        return with_floor(certain(int(np.argmax(bound)), len(bound)), belief)

@@ -11,7 +11,7 @@ from routerd.tail.files import head_of, look, walk
 
 
 def roots_of(config: Config, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Agent and root of every enabled source."""
+    """Agent and root of every enabled source, and of what to begin with."""
     for agent, source in SOURCES.items():
         chosen = config.sources.get(agent)
         if chosen is not None and not chosen.enabled:
@@ -19,6 +19,8 @@ def roots_of(config: Config, env: Mapping[str, str]) -> Iterator[tuple[str, str]
         roots = [os.path.expanduser(root) for root in chosen.roots] if chosen is not None and chosen.roots else None
         for root in roots if roots is not None else source.roots(env):
             yield agent, os.path.abspath(root)
+    if config.cold_start.seed_from is not None:
+        yield "jsonl", os.path.abspath(os.path.expanduser(config.cold_start.seed_from))
 
 
 def elsewhere(place: str) -> list[tuple[str, str]]:
