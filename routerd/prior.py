@@ -5,9 +5,10 @@ An arm that nobody has tried starts from what its attributes predict: its capabi
 much each attribute is worth is itself learnt, so a score that misleads is found out. Success is a probability; time and
 cost are log10, so an effect of 0.3 is a factor of two.
 
-The sizes for success are those that did best on five matrices of known outcomes while withstanding a prior of the wrong
-sign: mean .6, shared effects .3, arms .12, slope of a capability score N(.10, .15²), noise .45. Those for time and cost
-are judgement: they say "within a factor of a few".
+The sizes for success did well on matrices of known outcomes while withstanding a prior of the wrong sign: mean .6,
+shared effects .3, arms .18 (of which the data choose a multiple), slope of a capability score N(.10, .15²), noise .45.
+What effort is worth is measured on published runs (`seeds/fit_effort.py`). The other sizes for time and cost are
+judgement: they say "within a factor of a few".
 """
 
 import math
