@@ -67,7 +67,7 @@ class Checker:
             yield f"{key}: {_reason(error)}"
             return
         yield from self._no_provider(key, typed.provider)
-        yield from self._no_model(key, target, identity, identity.provider)
+        yield from self._no_model(key, typed.model, identity, identity.provider)
 
     def _pool(self, key: str, written: str | PoolModel) -> Iterator[str]:
         try:
@@ -106,15 +106,18 @@ class Checker:
             yield f"{effort_key}: {identity.id} takes no reasoning effort"
 
     def _no_model(self, key: str, text: str, identity: Identity, provider: str | None) -> Iterator[str]:
-        if identity.model is None and provider is None:
+        invented = self._names.invented(text)
+        if invented is not None and (invented.known or provider is None):
+            yield f"{key}: {text[:80]!r} {invented.reason}"
+        elif identity.model is None and provider is None:
             if self._providers.lister((text, identity.id)) is None:
                 near = self._names.suggestions(text)
                 hint = (
                     f"did you mean {' or '.join(map(repr, near))}?" if near else "`routerctl models` lists the known;"
                 )
                 yield f"{key}: no such model {text[:80]!r}; {hint} an unlisted one needs --provider"
-        elif bad_variant(identity) and provider is None:
-            yield f"{key}: {identity.id.partition(':')[0]} has no variant {identity.variant!r}"
+        elif provider is None and (wrong := bad_variant(identity)):
+            yield f"{key}: {wrong}"
         elif provider is not None and not self._providers.serves(provider, identity.model, identity.native):
             yield f"{key}: {provider} does not serve {text!r}"
 

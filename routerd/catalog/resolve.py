@@ -14,7 +14,7 @@ import msgspec
 
 from routerd.catalog import efforts
 from routerd.catalog.answers import Resolved, ResolveParams
-from routerd.catalog.names import VARIANTS, Identity, Names, bad_variant, level_of
+from routerd.catalog.names import Identity, Names, bad_variant, level_of
 from routerd.catalog.pool import Pool
 from routerd.catalog.providers import Providers
 from routerd.catalog.roles import granted
@@ -176,21 +176,12 @@ class Resolver:
     # --- what cannot be ----------------------------------------------------------------------------------------------
 
     def _identified(self, text: str, ask: Ask) -> Identity:
+        invented = self._names.invented(text)
+        if invented is not None and (invented.known or ask.provider is None):
+            raise UnknownModel(f"{text!r} {invented.reason}", {"suggestions": [invented.right]})
         identity = self._names.identify(text)
-        head, colon, tail = text.partition(":")
-        named = identity.model is not None and not identity.alias and "/" not in tail
-        if colon and not named and self._providers.is_known(head) and tail.lower() not in VARIANTS:
-            right = f"{tail} --provider {self._providers.canonical(head)}"
-            raise UnknownModel(
-                f"{text!r} is not a model: a colon belongs to a model's variant; write {right!r}",
-                {"suggestions": [right]},
-            )
-        if bad_variant(identity) and ask.provider is None:
-            base = identity.id.partition(":")[0]
-            raise UnknownModel(
-                f"{base} has no variant {identity.variant!r}; known variants are {', '.join(sorted(VARIANTS))}",
-                {"suggestions": [base]},
-            )
+        if ask.provider is None and (wrong := bad_variant(identity)):
+            raise UnknownModel(wrong, {"suggestions": [identity.id.partition(":")[0]]})
         return identity
 
     def _slug(self, provider: str, place: str) -> str:

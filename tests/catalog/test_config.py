@@ -19,7 +19,11 @@ from tests.catalog.conftest import Make
         ('[catalog.tiers]\nsmall = "haku"\n', "catalog.tiers.small", "did you mean 'haiku'"),
         ('[catalog.tiers]\nsmall = "glm-4.7:foo"\n', "catalog.tiers.small", "no variant 'foo'"),
         ('[pool]\nmodels = ["opus", "sonet"]\n', "pool.models[1]", "did you mean 'sonnet'"),
-        ('[pool]\nmodels = ["anthropic:opus"]\n', "pool.models[0]", "no such model 'anthropic:opus'"),
+        ('[pool]\nmodels = ["anthropic:opus"]\n', "pool.models[0]", "write 'opus --provider anthropic'"),
+        ('[delegation]\nmodel = "zai:glm-4.7"\n', "delegation.model", "write 'glm-4.7 --provider zai'"),
+        ('[catalog.aliases]\nx = "zai:glm-4.7"\n', "catalog.aliases.x", "write 'glm-4.7 --provider zai'"),
+        ('[catalog.tiers]\nx = "nobody:glm-4.7"\n', "catalog.tiers.x", "write 'glm-4.7'"),
+        ('[pool]\nmodels = ["gpt-5:high"]\n', "pool.models[0]", "a reasoning effort is named apart"),
         ('[pool]\nmodels = [{model = "opus", provider = "nope"}]\n', "pool.models[0]", "no such provider 'nope'"),
         (
             '[pool]\nmodels = [{model = "opus", reasoning_effort = "turbo"}]\n',
