@@ -84,8 +84,8 @@ def main() -> None:
     for name in ("price, new", "price, seen"):
         priced = working_set if name == "price, new" else seen
         report(name, lambda d: catalog.price(d.provider, d.model, tokens, 1.79e9), priced)
-    report("models", lambda _: catalog.models(), range(10))
-    report("prompt", lambda _: catalog.prompt(), range(10))
+    report("models", lambda _: catalog.models(), range(1000))
+    report("prompt", lambda _: catalog.prompt(), range(1000))
 
 
 if __name__ == "__main__":

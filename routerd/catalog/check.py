@@ -12,18 +12,18 @@ from routerd.catalog.pool import as_model
 from routerd.catalog.providers import Providers
 from routerd.catalog.spelling import Typed, parse
 from routerd.config import Config, PoolModel
-from routerd.errors import ConfigError, InvalidParams
+from routerd.errors import ConfigError, InvalidParams, UnknownModel
 
 
-def check(config: Config, names: Names, providers: Providers) -> None:
+def check(config: Config, names: Names, providers: Providers, file: str | None = None) -> None:
     """
-    Reads every model string, provider and effort of the configuration.
+    Reads every model string, provider and effort of the configuration; `file` stands for it in the message.
 
     Raises:
         ConfigError: The first that means nothing, with its key.
     """
     for mistake in Checker(config, names, providers).mistakes():
-        raise ConfigError(mistake)
+        raise ConfigError(mistake if file is None else f"{file}: {mistake}")
 
 
 class Checker:
@@ -52,9 +52,24 @@ class Checker:
         if known is None and not own.base_url and not own.acp_command:
             yield f"{key}: no such provider{self._slugs()}; one of your own needs a base_url or an acp_command"
         if own.default_model is not None:
-            yield from _unparsed(f"{key}.default_model", own.default_model)
+            yield from self._default(f"{key}.default_model", own.default_model, self._providers.canonical(slug))
         for text in own.efforts:
             yield from _no_level(f"{key}.efforts", text)
+
+    def _default(self, key: str, text: str, slug: str) -> Iterator[str]:
+        """What a provider runs when no model is named must be a model that it serves."""
+        mistakes = list(_unparsed(key, text))
+        yield from mistakes
+        if mistakes:
+            return
+        typed = parse(text, key)
+        if typed.provider is not None and self._providers.canonical(typed.provider) != slug:
+            yield f"{key}: it names another provider, {typed.provider[:60]!r}"
+            return
+        identity = self._names.identify(typed.model)
+        yield from self._no_model(key, typed.model, identity, slug)
+        if self._providers.lists(slug, (typed.model, identity.id)) is False:
+            yield f"{key}: {typed.model[:80]!r} is not among providers.{slug}.models"
 
     def _alias(self, key: str, name: str, target: str) -> Iterator[str]:
         try:
@@ -122,8 +137,12 @@ class Checker:
             yield f"{key}: {provider} does not serve {text!r}"
 
     def _no_provider(self, key: str, provider: str | None) -> Iterator[str]:
-        if provider is not None and not self._providers.is_known(provider):
-            yield f"{key}: no such provider {provider[:60]!r}{self._slugs()}"
+        if provider is None:
+            return
+        try:
+            self._providers.slug(provider)
+        except UnknownModel as error:
+            yield f"{key}: {error.message}"
 
     def _slugs(self) -> str:
         return f" (known: {', '.join(self._providers.slugs())})"

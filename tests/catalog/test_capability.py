@@ -206,7 +206,11 @@ def test_an_unlisted_model_says_by_which_path_it_is_known(catalog: Catalog) -> N
     assert family.score == opus.score
     assert family.source == "as claude-opus-5"
     assert effort.score == EFFORTS["low"]
-    assert catalog.capability(delegate("acme-new")) is None
+    nothing = catalog.capability(delegate("acme-new"))
+    assert nothing is not None
+    assert (nothing.path, nothing.source) == ("effort", "nothing is known of it")
+    assert nothing.se >= effort.se
+    assert catalog.attributes(delegate("acme-new")).capability is None  # no prior is made of nothing
     assert catalog.capability(delegate(None)) is None
 
 
