@@ -89,7 +89,7 @@ class Providers:
         """
         if self.is_known(name):
             return self.canonical(name)
-        near = difflib.get_close_matches(_tidy(name)[:60], sorted(self._slugs), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(_tidy(name)[:60], sorted(self._slugs), n=3, cutoff=0.6)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(self.slugs())}"
         data = {"provider": name[:60], "suggestions": near}
         raise UnknownModel(f"{place}no such provider {name[:60]!r}{hint}", data)

@@ -28,11 +28,11 @@ def check(request: Recommend, names: Names, check_tier: Callable[[str, str], Non
     """
     for number, candidate in enumerate(request.candidates or ()):
         if isinstance(candidate, Dispatch):
-            _check_dispatch(candidate, f"candidates.{number}", names)
+            _check_dispatch(candidate, f"candidates[{number}]", names)
     if request.pinned is not None:
         _check_dispatch(request.pinned, "pinned", names)
     for number, tier in enumerate((request.constraints.tiers if request.constraints else None) or ()):
-        check_tier(tier, f"constraints.tiers.{number}")
+        check_tier(tier, f"constraints.tiers[{number}]")
 
 
 def _check_dispatch(dispatch: Dispatch, path: str, names: Names) -> None:
