@@ -16,7 +16,7 @@ from routerd.catalog import Catalog, ResolveParams
 from routerd.catalog.registry import load
 from routerd.config import Config
 from routerd.errors import RequestError
-from routerd.events import Dispatch, Tokens
+from routerd.events import Dispatch, Recommend, Task, Tokens
 
 T = TypeVar("T")
 
@@ -66,6 +66,15 @@ def resolvable(catalog: Catalog, params: ResolveParams) -> bool:
     return True
 
 
+def passes(catalog: Catalog, question: Recommend) -> bool:
+    """Whether a question means something: random strings at random variants need not."""
+    try:
+        catalog.check_request(question)
+    except RequestError:
+        return False
+    return True
+
+
 def main() -> None:
     """Prints the table."""
     report("build", lambda _: Catalog(Config(), {}), range(50))
@@ -80,6 +89,9 @@ def main() -> None:
     report("attributes, seen", catalog.attributes, seen)
     params = [ResolveParams(model=d.model, reasoning_effort="high", provider=d.provider) for d in seen[:20_000]]
     report("resolve", catalog.resolve, [p for p in params if resolvable(catalog, p)])
+    report("reached (of a pick), seen", lambda d: catalog.reached(d, None, 0), seen)
+    questions = [Recommend(task=Task(goal="x"), candidates=[*working_set[i : i + 8]]) for i in range(0, 184, 8)]
+    report("check of a question of 8", catalog.check_request, [q for q in questions * 100 if passes(catalog, q)])
     tokens = Tokens(input=1000, output=500, cache_read=20_000)
     for name in ("price, new", "price, seen"):
         priced = working_set if name == "price, new" else seen

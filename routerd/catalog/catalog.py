@@ -52,6 +52,7 @@ class Catalog:
             config, env, names=self._names, providers=self._providers, pool=self._pool, canonical=self.canonical
         )
         self.reached = lru_cache(MEMO_MAX)(self._reached)
+        self._fault = lru_cache(MEMO_MAX)(lambda dispatch: questions.fault(dispatch, self._names))
         self._listing = Listing(
             registry,
             estimator=self._estimator,
@@ -190,7 +191,7 @@ class Catalog:
         Raises:
             RequestError: The first that does not, with its place.
         """
-        questions.check(request, self._names, self._listing.check_tier)
+        questions.check(request, self._fault, self._listing.check_tier)
 
     def pool_dispatches(self) -> list[Dispatch]:
         """The entries of the pool as canonical dispatches, in the order of the configuration."""

@@ -37,12 +37,12 @@ class Checker:
     def mistakes(self) -> Iterator[str]:
         """All of them, in the order of the tables."""
         for slug in self._config.providers:
-            yield from self._provider(f"providers.{slug}", slug)
+            yield from self._provider(f"providers.{_member(slug)}", slug)
         for table, aliases in (("aliases", self._config.catalog.aliases), ("tiers", self._config.catalog.tiers)):
             for name, target in aliases.items():
-                yield from self._alias(f"catalog.{table}.{name}", name, target)
+                yield from self._alias(f"catalog.{table}.{_member(name)}", name, target)
         for model in self._config.catalog.prices:
-            yield from _unparsed(f"catalog.prices.{model}", model)
+            yield from _unparsed(f"catalog.prices.{_member(model)}", model)
         for at, written in enumerate(self._config.pool.models):
             yield from self._pool(f"pool.models[{at}]", written)
         yield from self._delegation()
@@ -53,6 +53,8 @@ class Checker:
             yield f"{key}: no such provider{self._slugs()}; one of your own needs a base_url or an acp_command"
         if own.default_model is not None:
             yield from self._default(f"{key}.default_model", own.default_model, self._providers.canonical(slug))
+        for number, text in enumerate(own.models):
+            yield from _unparsed(f"{key}.models[{number}]", text)
         for text in own.efforts:
             yield from _no_level(f"{key}.efforts", text)
 
@@ -146,6 +148,11 @@ class Checker:
 
     def _slugs(self) -> str:
         return f" (known: {', '.join(self._providers.slugs())})"
+
+
+def _member(name: str) -> str:
+    """A key of the user's own, fit for a line of text whatever it holds."""
+    return name if name.isprintable() and len(name) <= 60 else repr(name[:60])
 
 
 def _no_level(key: str, text: str | None) -> Iterator[str]:
