@@ -20,12 +20,12 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from routerd.config import DelegationConfig, PolicyConfig
+from routerd.config import DelegationConfig, FeatureName, PolicyConfig
 from routerd.errors import ConfigError
 from routerd.events import arm_dispatch
-from routerd.features import CALLERS_NAMES, OWN_NAMES
 
 RULES: Final = get_args(PolicyConfig.__annotations__["name"])
+FEATURES: Final = get_args(FeatureName)
 POLICY_KEYS: Final = ("enabled", "store", "features", "decision_space", "update_rule", "cold_start")
 DELEGATION_KEYS: Final = DelegationConfig.__struct_fields__
 
@@ -37,13 +37,11 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         values: Key of routerd's configuration (`table.key`) to value.
         pool: Entries that the pool must have.
-        roots: Files of outcomes to begin with.
         notes: What the reader should know, in words.
     """
 
     values: dict[str, Any]
     pool: list[dict[str, str]]
-    roots: list[str]
     notes: list[str]
 
 
@@ -60,7 +58,7 @@ def read(text: str, name: str) -> Wishes:
         reader.delegation(key, delegation.get(key))
     if "policy" in delegation:
         reader.policy(reader.mapping(delegation, "policy", "delegation."))
-    return Wishes(values=reader.values, pool=reader.pool, roots=reader.roots, notes=reader.notes)
+    return Wishes(values=reader.values, pool=reader.pool, notes=reader.notes)
 
 
 def _loaded(text: str, name: str) -> Mapping[str, Any]:
@@ -89,7 +87,6 @@ class _Reader:
         self._name = name
         self.values: dict[str, Any] = {}
         self.pool: list[dict[str, str]] = []
-        self.roots: list[str] = []
         self.notes: list[str] = []
 
     def mapping(
@@ -125,7 +122,7 @@ class _Reader:
         if seed is not None:
             if not isinstance(seed, str) or not seed.strip():
                 raise self._wrong("delegation.policy.cold_start.seed_from", "it must be a path")
-            self.roots.append(seed)
+            self.values["cold_start.seed_from"] = seed
         if policy.get("store") not in (None, "", "routerd", "sqlite"):
             store = str(policy["store"])[:40]
             self.notes.append(f"store {store!r}: outcomes are kept in routerd's own database; it can be told of them")
@@ -150,12 +147,11 @@ class _Reader:
             return
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise self._wrong("delegation.policy.features", "it must be a list of names")
-        known = set(CALLERS_NAMES) | OWN_NAMES
-        if strange := [name for name in names if name not in known]:
-            self.notes.append(
-                f"features {', '.join(strange)[:120]}: routerd does not derive these; give them as task.features"
-            )
-        self.notes.append("features: routerd always looks at all that it derives, these and others")
+        if strange := [name for name in names if name not in FEATURES]:
+            said = ", ".join(strange)[:120]
+            self.notes.append(f"features {said}: routerd derives none of that name; give them as task.features")
+        if known := [name for name in names if name in FEATURES]:
+            self.values["learning.features"] = known
 
     def _space(self, space: object) -> None:
         if space is None:

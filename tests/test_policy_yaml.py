@@ -27,11 +27,14 @@ def policy(lines: str) -> Wishes:
 
 def test_the_request_itself() -> None:
     wishes = read(REQUEST, "h.yaml")
-    assert wishes.values == {"policy.name": "thompson_sampling"}
+    assert wishes.values == {
+        "policy.name": "thompson_sampling",
+        "learning.features": ["task_kind", "repo_fingerprint", "rough_token_estimate", "parent_model_tier"],
+        "cold_start.seed_from": "~/.hermes/delegation_seed.jsonl",
+    }
     assert wishes.pool == [{"profile": "fast-worker"}, {"profile": "strong-worker"}]
-    assert wishes.roots == ["~/.hermes/delegation_seed.jsonl"]
     notes = "\n".join(wishes.notes)
-    for said in ("store 'hindsight'", "nothing outside the pool", "always looks at all"):
+    for said in ("store 'hindsight'", "nothing outside the pool"):
         assert said in notes
 
 
@@ -73,7 +76,9 @@ def test_an_arm_id_in_the_decision_space() -> None:
 
 
 def test_a_feature_that_nobody_derives_is_told() -> None:
-    assert any(note.startswith("features weather:") for note in policy("features: [task_kind, weather]").notes)
+    wishes = policy("features: [task_kind, weather]")
+    assert wishes.values == {"learning.features": ["task_kind"]}
+    assert any(note.startswith("features weather:") for note in wishes.notes)
 
 
 @pytest.mark.parametrize(

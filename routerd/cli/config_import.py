@@ -79,10 +79,6 @@ def merged(before: str, wishes: Wishes, name: str) -> str:
         if in_force[table].get(member) != value:
             document.setdefault(table, tomlkit.table())[member] = value
     _add_to_pool(document, config, wishes.pool)
-    known_roots = config.sources["jsonl"].roots if "jsonl" in config.sources else []
-    if new := [root for root in wishes.roots if root not in known_roots]:
-        jsonl = document.setdefault("sources", tomlkit.table(is_super_table=True)).setdefault("jsonl", tomlkit.table())
-        jsonl["roots"] = [*known_roots, *new]
     after = tomlkit.dumps(document)
     Catalog(decode(after, f"{name} with this in it", frozenset(SOURCES)), os.environ).check(f"{name} with this in it")
     return after

@@ -64,7 +64,7 @@ def test_comments_and_order_are_kept_and_a_copy_is_left(place: Place) -> None:
         assert kept in text
     assert 'name = "thompson_sampling"   # tried it once' in text
     assert '{profile = "fast-worker"}' in text
-    assert 'roots = ["~/.hermes/delegation_seed.jsonl"]' in text
+    assert 'seed_from = "~/.hermes/delegation_seed.jsonl"' in text
     assert answer["written"] is True
     assert Path(answer["backup"]).read_text() == OWN
     assert (place.home / "h.yaml").read_text() == REQUEST
