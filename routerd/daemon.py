@@ -30,7 +30,7 @@ from routerd.config import Config, changed_keys, load
 from routerd.core import Core, core
 from routerd.engine import Engine
 from routerd.errors import ConfigError, InvalidParams
-from routerd.events import Decision, Outcome
+from routerd.events import Decision, DelegateEvent, Outcome, arm_dispatch, event_name
 from routerd.nearest import nearest
 from routerd.records import Record, Report
 from routerd.rpc import notify
@@ -81,7 +81,7 @@ def read_config(path: Path | None) -> Config:
         ConfigError: It cannot be used.
     """
     config = load(path, frozenset(SOURCES))
-    Catalog(config, os.environ).check()
+    Catalog(config, os.environ).check(None if path is None else str(path))
     return config
 
 
@@ -128,14 +128,21 @@ class Service:
 
     def _outcome(self, change: Change) -> None:
         """An outcome is on disk: whoever listens is told, and a delegation by the agents' own names for it too."""
-        if not self._listeners or change.record is None:
-            return
         record = change.record
+        if record is None:
+            return
+        spawned = record.executor == "delegate" and change.had_ended is None
+        if spawned and (record.started_at or record.ended_at or 0.0) >= self.started_at:
+            log.info("delegation", **_ran(record), agent=record.agent, session=record.session_id, unit=record.id)
+        if not self._listeners:
+            return
         event = _outcome_event(record)
         if record.ended:
             self._tell("outcome", time.time(), event)
-        if record.executor == "delegate" and change.had_ended is not record.ended:
-            self._tell(_delegate_event(record), time.time(), event)
+        if spawned:
+            self._tell(DelegateEvent.TASK_SPAWNED, time.time(), event)
+        if record.executor == "delegate" and record.ended and not change.had_ended:
+            self._tell(_end_of(record), time.time(), event)
 
     def subscribe(self, peer: Peer, events: list[str] | None) -> list[str]:
         """
@@ -144,6 +151,7 @@ class Service:
         Raises:
             InvalidParams: One of them is none.
         """
+        events = None if events is None else [event_name(name) for name in events]
         for number, name in enumerate(events or ()):
             if not fnmatch.filter(EVENTS, name):
                 reason = f"no such event; known are {', '.join(EVENTS)}"
@@ -328,13 +336,10 @@ async def _feed_watchdog(parts: Core) -> None:
         await anyio.sleep(interval_s)
 
 
-EVENTS = (
-    *("decision", "outcome", "source"),
-    *("delegate.task_spawned", "delegate.task_progress", "delegate.task_completed", "delegate.task_failed"),
-    *("delegate.task_thinking", "delegate.tool_started", "delegate.tool_completed"),
-)
-"""What may be subscribed to, by these names or a pattern such as `delegate.*`. Of a delegation a log tells the start
-and the end; the names of what happens in between are accepted, and nothing is sent under them."""
+EVENTS = ("decision", "outcome", "source", *DelegateEvent)
+"""What may be subscribed to, by these names, by an older one or by a pattern such as `delegate.*`. Of a delegation a
+log or a report tells the start and the end; the names of what happens in between are accepted, and nothing is sent
+under them."""
 
 
 def _any_matches(name: str, patterns: list[str]) -> bool:
@@ -363,8 +368,7 @@ def _outcome_event(record: Record) -> dict[str, Any]:
         "scope": record.scope,
         "executor": record.executor,
         "arm": record.arm,
-        "model": record.model,
-        "reasoning_effort": record.reasoning_effort,
+        **_ran(record),
         "asked": msgspec.to_builtins(record.asked),
         "kind": record.kind,
         "succeeded": record.label.value,
@@ -377,11 +381,16 @@ def _outcome_event(record: Record) -> dict[str, Any]:
     }
 
 
-def _delegate_event(record: Record) -> str:
-    if not record.ended:
-        return "delegate.task_spawned"
+def _ran(record: Record) -> dict[str, Any]:
+    """What a unit runs on: provider and role are part of the arm, the model is as the log or the client wrote it."""
+    arm = arm_dispatch(record.arm)
+    effort = record.reasoning_effort
+    return {"provider": arm.provider, "model": record.model, "reasoning_effort": effort, "role": arm.role}
+
+
+def _end_of(record: Record) -> DelegateEvent:
     failed = record.censored is not None or (record.label.value is not None and record.label.value < 0.5)
-    return "delegate.task_failed" if failed else "delegate.task_completed"
+    return DelegateEvent.TASK_FAILED if failed else DelegateEvent.TASK_COMPLETED
 
 
 def _outcome(found: dict[str, Any] | None) -> Outcome | None:

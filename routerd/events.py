@@ -6,7 +6,9 @@ values together (the spelling of an arm, the keys of a unit of work) stand besid
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -187,6 +189,42 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transcript: str | None = None
     extent: int = 0
     void: bool = False
+
+
+# --- what is told of a delegation ------------------------------------------------------------------------------------
+
+
+class DelegateEvent(StrEnum):
+    """What happens to a delegated task, under the names that Hermes gave it."""
+
+    TASK_SPAWNED = "delegate.task_spawned"
+    TASK_PROGRESS = "delegate.task_progress"
+    TASK_COMPLETED = "delegate.task_completed"
+    TASK_FAILED = "delegate.task_failed"
+    TASK_THINKING = "delegate.task_thinking"
+    TOOL_STARTED = "delegate.tool_started"
+    TOOL_COMPLETED = "delegate.tool_completed"
+
+
+LEGACY_EVENTS: Final[Mapping[str, DelegateEvent]] = {
+    "_thinking": DelegateEvent.TASK_THINKING,
+    "reasoning.available": DelegateEvent.TASK_THINKING,
+    "tool.started": DelegateEvent.TOOL_STARTED,
+    "tool.completed": DelegateEvent.TOOL_COMPLETED,
+    "subagent_progress": DelegateEvent.TASK_PROGRESS,
+    "subagent.progress": DelegateEvent.TASK_PROGRESS,
+    "subagent.spawn_requested": DelegateEvent.TASK_SPAWNED,
+    "subagent.start": DelegateEvent.TASK_SPAWNED,
+    "subagent.thinking": DelegateEvent.TASK_THINKING,
+    "subagent.tool": DelegateEvent.TOOL_STARTED,
+    "subagent.complete": DelegateEvent.TASK_COMPLETED,
+}
+"""What Hermes' callbacks still say, as its `DelegateEvent` maps them; the life of a subagent by its nearest event."""
+
+
+def event_name(name: str) -> str:
+    """The name of an event in force; others, and patterns, stay as they are."""
+    return LEGACY_EVENTS.get(name, name)
 
 
 # --- questions and answers ------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ LAYERS = [
     ["engine"],
     ["choice", "slate", "gate"],
     ["policies", "sources", "catalog"],
-    ["posterior", "prior", "evidence", "reward", "features", "budget"],
+    ["posterior", "prior", "evidence", "reward", "features", "budget", "policy_yaml"],
     ["config", "places"],
     ["events"],
     ["errors", "__init__"],

@@ -5,7 +5,18 @@ import msgspec
 from routerd.catalog.capability import Capability, Path, Tier
 from routerd.catalog.prices import Price
 from routerd.catalog.providers import Credential
-from routerd.events import Dispatch, Executor, Parent, Role, Wire
+from routerd.events import Dispatch, Executor, NotNegative, Parent, Role, Whole, Wire
+
+
+class Call(Wire, frozen=True, kw_only=True):
+    """What is said for a whole call, of which the task may be one of many; members as of `ResolveParams`."""
+
+    model: str | None = None
+    provider: str | None = None
+    reasoning_effort: str | None = None
+    parent: Parent | None = None
+    acp_command: str | None = None
+    acp_args: list[str] | None = None
 
 
 class ResolveParams(Wire, frozen=True, kw_only=True):
@@ -13,6 +24,10 @@ class ResolveParams(Wire, frozen=True, kw_only=True):
     The params of `resolve`. `model` is a model string as typed.
 
     Attributes:
+        call: What counts where the task itself says nothing.
+        failed: What this task was tried on before and failed, in order: dispatches, arm ids or model strings. With it
+            the answer is at most one tier higher for each attempt.
+        cost_usd, budget_usd: What the next attempt is expected to cost, and what is left for it.
         acp_command, acp_args: How an agent is started that speaks ACP; they come back as they are.
     """
 
@@ -21,7 +36,11 @@ class ResolveParams(Wire, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     parent: Parent | None = None
     role: Role | None = None
-    depth: int = 0
+    depth: Whole = 0
+    call: Call | None = None
+    failed: list[Dispatch | str] | None = None
+    cost_usd: NotNegative | None = None
+    budget_usd: NotNegative | None = None
     acp_command: str | None = None
     acp_args: list[str] | None = None
 
@@ -36,12 +55,14 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             `default_model` (configured), `runtime_default` (the provider's own), `parent_model`; `pool_default` when
             the one asked for is outside the pool; `inherit` when nobody names one.
         warnings: What the client should know, in words.
+        max_concurrent_children: How many such children the asking task may have at once; 0 when it is too deep.
     """
 
     dispatch: Dispatch
     credential: Credential
     resolved_by: str
     warnings: list[str]
+    max_concurrent_children: int
     base_url: str | None = None
     api_mode: str | None = None
     acp_command: str | None = None
@@ -53,9 +74,9 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     provider: str | None
-    tier: Tier | None
+    tier: Tier
     aliases: list[str]
-    capability: Capability | None
+    capability: Capability
     context_length: int | None
     price: Price | None
     strengths: list[str]
@@ -79,10 +100,10 @@ class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None
     family: str
     released: str | None
-    score: float | None
-    se: float | None
-    tier: Tier | None
-    path: Path | None
+    score: float
+    se: float
+    tier: Tier
+    path: Path
     source: str
     weighted: float | None
     fit: float | None
@@ -101,7 +122,7 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
         family: Line of models, or None.
         effort_level: 0 (none) to 1 (ultra), or None where no effort is said.
         path: How the capability is known, or None.
-        strengths: Kinds of task that the pool says it is good at.
+        strengths: Kinds of task that the pool says it is good at, spelled as features spell them.
     """
 
     capability: float | None

@@ -166,3 +166,8 @@ def by_effort(effort: str | None, scale: Scale) -> Capability | None:
     return Capability(
         score=score, se=scale.default_rms, path="effort", source=f"reasoning effort {effort}, nothing else"
     )
+
+
+def guess(scale: Scale) -> Capability:
+    """The score of a model of which nothing is known: the middle one, for lists that need a number."""
+    return Capability(score=EFFORTS["medium"], se=scale.default_rms, path="effort", source="nothing is known of it")

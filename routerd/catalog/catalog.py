@@ -6,19 +6,20 @@ from functools import lru_cache
 
 import msgspec
 
-from routerd.catalog import check, efforts, escalation, roles, text
-from routerd.catalog.answers import Attributes, Figure, ModelInfo, ReportRow, Resolved, ResolveParams
-from routerd.catalog.capability import TIERS, Capability, Estimator, tier
+from routerd.catalog import check, efforts, escalation, questions, roles
+from routerd.catalog.answers import Attributes, ModelInfo, ReportRow, Resolved, ResolveParams
+from routerd.catalog.capability import TIERS, Capability, Estimator, guess, tier
+from routerd.catalog.listing import Listing, is_model, ranked_by
 from routerd.catalog.names import MEMO_MAX, Identity, Names
 from routerd.catalog.pool import Limits, Pool
 from routerd.catalog.prices import Price, Prices
 from routerd.catalog.providers import Providers
-from routerd.catalog.registry import Model, Registry, load
+from routerd.catalog.registry import Registry, load
 from routerd.catalog.resolve import Resolver
 from routerd.catalog.spelling import CHARS_MAX, parse
 from routerd.config import Config
-from routerd.errors import InvalidParams, RequestError
-from routerd.events import Dispatch, Role, Tokens
+from routerd.errors import InvalidParams, NoArmLeft, RequestError
+from routerd.events import Dispatch, Parent, Recommend, Role, Tokens, arm_id
 
 
 class Catalog:
@@ -47,24 +48,40 @@ class Catalog:
         self.attributes = lru_cache(MEMO_MAX)(self._attributes)
         self._pool = Pool(config.pool.models, self._names, self.canonical)
         self._tiers = self._meanings(config.catalog.tiers)
-        self._own_names = [*self._tiers, *self._meanings(config.catalog.aliases)]
         self._resolver = Resolver(
             config, env, names=self._names, providers=self._providers, pool=self._pool, canonical=self.canonical
         )
+        self.reached = lru_cache(MEMO_MAX)(self._reached)
+        self._fault = lru_cache(MEMO_MAX)(lambda dispatch: questions.fault(dispatch, self._names))
+        self._listing = Listing(
+            registry,
+            estimator=self._estimator,
+            names=self._names,
+            providers=self._providers,
+            prices=self._prices,
+            pool=self._pool,
+            tiers=self._tiers,
+            aliases=self._meanings(config.catalog.aliases),
+            canonical=self.canonical,
+        )
 
-    def check(self) -> None:
+    def check(self, file: str | None = None) -> None:
         """
         Looks whether the configuration's models, providers, aliases and efforts exist.
+
+        Args:
+            file: Where the configuration is from, for the message.
 
         Raises:
             ConfigError: The first that does not, with its key.
         """
-        check.check(self._config, self._names, self._providers)
+        check.check(self._config, self._names, self._providers, file)
 
     def warm(self) -> None:
-        """Imports the price library and prices the registry, 0.4 s in all; prices come without a pause from then on."""
-        self._prices.warm()
+        """Imports the price library, prices the registry and makes the lists; they come without a pause afterwards."""
+        self._prices.warm(self._registry.models)
         self.models()
+        self.prompt()
 
     # --- what a dispatch is ------------------------------------------------------------------------------------------
 
@@ -91,11 +108,10 @@ class Catalog:
     def _attributes(self, dispatch: Dispatch) -> Attributes:
         """What the priors of a dispatch may use. Called as `attributes`, which remembers."""
         is_ = self.canonical(dispatch)
-        known = self._capability(is_)
+        known = self._known(is_)
         price = self._prices.of(is_.provider, is_.model) if is_.model else None
-        entry = self._pool.entry(is_)
         return Attributes(
-            capability=_of_prior(known),
+            capability=None if known is None else ranked_by(known),
             capability_se=1.0 if known is None else known.se if known.fit_se is None else known.fit_se,
             log_price=None if price is None else price.log_blended,
             family=self._identify(is_.model).family if is_.model else None,
@@ -104,24 +120,32 @@ class Catalog:
             path=None if known is None else known.path if known.fit is None else "irt",
             executor=is_.executor,
             role=is_.role,
-            strengths=entry.strengths if entry is not None else (),
+            strengths=tuple(map(_kind, self._strengths(is_))),
         )
 
     def capability(self, dispatch: Dispatch) -> Capability | None:
-        """How able a dispatch is, or None when nothing at all is known."""
-        return self._capability(self.canonical(dispatch))
+        """How able the model of a dispatch is, and by which path that is known; None where it names no model."""
+        is_ = self.canonical(dispatch)
+        return (self._known(is_) or guess(self._registry.scale)) if is_.model else None
 
     def tier(self, dispatch: Dispatch) -> str | None:
-        """The tier of its capability: frontier, advanced, mid or light; None when nothing is known."""
-        known = self.capability(dispatch)
+        """The tier of its capability: frontier, advanced, mid or light; None when nothing is known of it."""
+        known = self._known(self.canonical(dispatch))
         return None if known is None else tier(known.score)
 
     def tiers(self, dispatch: Dispatch) -> frozenset[str]:
         """All names of its tier: that of its capability, and the user's own."""
         is_ = self.canonical(dispatch)
-        own = {name for name, wanted in self._tiers if _is_model(is_, wanted)}
+        own = {name for name, wanted in self._tiers if is_model(is_, wanted)}
         standard = self.tier(is_)
         return frozenset(own if standard is None else {*own, standard})
+
+    def tiers_of_parent(self, parent: Parent | None) -> frozenset[str]:
+        """All names of the tier that the agent itself is in: as it says, and by the model that it runs on."""
+        if parent is None:
+            return frozenset()
+        model = Dispatch(executor="delegate", provider=parent.provider, model=parent.model)
+        return self.tiers(model) | ({parent.tier} if parent.tier else frozenset())
 
     def in_pool(self, dispatch: Dispatch) -> bool:
         """Whether it may be recommended or resolved at all."""
@@ -132,13 +156,42 @@ class Catalog:
         entry = self._pool.entry(self.canonical(dispatch))
         return Limits() if entry is None else entry.limits
 
-    def obstacle(self, dispatch: Dispatch) -> str | None:
-        """Why it cannot run here, or None: outside the pool, or the key that the configuration names is not set."""
-        is_ = self.canonical(dispatch)
-        if not self._pool.holds(is_):
-            return "outside the pool"
-        variable = self._providers.missing_key(is_.provider, self._env) if is_.provider else None
+    # --- what takes an arm out of a choice, or changes it; the words are for `removed_by` and warnings ----------------
+
+    def missing_credential(self, dispatch: Dispatch) -> str | None:
+        """Which key is missing that the configuration says it needs, or None. The agent itself needs none from us."""
+        provider = self.canonical(dispatch).provider
+        if dispatch.executor == "local" or provider is None:
+            return None
+        variable = self._providers.missing_key(provider, self._env)
         return None if variable is None else f"credential: {variable} is not set"
+
+    def over_limit(self, dispatch: Dispatch, *, cost_usd: float, wall_time_ms: float) -> str | None:
+        """Which limit of the pool a task that is expected to take so much would break, or None."""
+        limits = self.limits(dispatch)
+        if limits.max_cost_usd is not None and cost_usd > limits.max_cost_usd:
+            return f"pool limit: max_cost_usd {limits.max_cost_usd:g}"
+        if limits.max_wall_time_ms is not None and wall_time_ms > limits.max_wall_time_ms:
+            return f"pool limit: max_wall_time_ms {limits.max_wall_time_ms}"
+        return None
+
+    def is_strong(self, dispatch: Dispatch, kind: str | None) -> bool:
+        """Whether the pool says that it is good at a kind of task, as features spell it."""
+        return kind is not None and _kind(kind) in map(_kind, self._strengths(self.canonical(dispatch)))
+
+    def degraded(self, dispatch: Dispatch, depth: int) -> tuple[Dispatch, str | None]:
+        """The dispatch with the role that a child of a task at `depth` gets, and a word where that is another one."""
+        role, warning = self.role(dispatch.role, depth)
+        return (dispatch if role == dispatch.role else msgspec.structs.replace(dispatch, role=role)), warning
+
+    def check_request(self, request: Recommend) -> None:
+        """
+        Looks whether a client's own words for models, efforts and tiers mean anything; see `questions`.
+
+        Raises:
+            RequestError: The first that does not, with its place.
+        """
+        questions.check(request, self._fault, self._listing.check_tier)
 
     def pool_dispatches(self) -> list[Dispatch]:
         """The entries of the pool as canonical dispatches, in the order of the configuration."""
@@ -174,46 +227,75 @@ class Catalog:
         Args:
             tier: Only these: frontier, advanced, mid, light, or one of the user's own.
             provider: Only those that are named with this provider, or that it spells in its own way.
+
+        Raises:
+            InvalidParams: There is no such tier.
+            UnknownModel: There is no such provider.
         """
-        slug = self._providers.canonical(provider) if provider is not None else None
-        found = {arm: info for arm, info in self._infos() if tier is None or tier in self.tiers(_dispatch(info))}
-        chosen = [info for info in found.values() if slug is None or self._is_at(info, slug)]
-        return sorted(chosen, key=self._rank)
+        return self._listing.models(tier, provider)
 
     def prompt(self) -> str:
         """The list for a system prompt: the pool, or without one the newest model of each family."""
-        infos = self.models()
-        if self._pool.is_open:
-            infos = [info for info in infos if self._is_newest(info.id)]
-        return text.prompt([info for info in infos if info.in_pool])
+        return self._listing.texts[0]
+
+    def schema(self) -> str:
+        """The description of a `model` parameter in an agent's own tool, with the pool in it."""
+        return self._listing.texts[1]
 
     def report(self) -> list[ReportRow]:
         """All figures of every model of the registry, the ablest first."""
-        rows = [self._report_row(model) for model in self._registry.models]
-        return sorted(rows, key=lambda row: (-(row.fit or row.score or 0.0), row.id))
+        return self._listing.report()
 
     # --- resolution --------------------------------------------------------------------------------------------------
 
-    def resolve(self, params: ResolveParams, call: ResolveParams | None = None) -> Resolved:
+    def resolve(self, params: ResolveParams) -> Resolved:
         """
         What one task runs on; see `resolve.Resolver.resolve`.
-
-        Args:
-            params: What the task says.
-            call: What is said for the whole call that the task is part of.
 
         Raises:
             InvalidParams: A string cannot be parsed, or the model takes no such effort.
             UnknownModel: There is no such model or provider, or the one does not serve the other.
             OutsidePool: It is not in the pool, and the configuration refuses such.
+            NoArmLeft: After the failed attempts that `params` names it would be too far up, or over the budget.
         """
-        return self._resolver.resolve(params, call)
+        resolved = self._resolver.resolve(params)
+        if params.failed is not None or params.budget_usd is not None:
+            self._guard(params, resolved.dispatch)
+        return resolved
 
-    def resolve_batch(
-        self, tasks: Sequence[ResolveParams], call: ResolveParams | None = None
-    ) -> list[Resolved | RequestError]:
-        """Each task of a call by itself, in order; an error stands in the place of its task."""
-        return self._resolver.batch(tasks, call)
+    def _guard(self, params: ResolveParams, to: Dispatch) -> None:
+        named = enumerate(params.failed or ())
+        tried = [escalation.attempt(one, params.parent, f"failed[{number}]") for number, one in named]
+        refusal = self.escalation(tried, to, cost_usd=params.cost_usd, budget_usd=params.budget_usd)
+        if refusal is not None:
+            arm = arm_id(self.canonical(to))
+            raise NoArmLeft(f"{arm}: {refusal}", {arm: f"escalation: {refusal}"})
+
+    def _reached(self, dispatch: Dispatch, parent: Parent | None, depth: int) -> Resolved | None:
+        """
+        What a chosen dispatch resolves to: the model as its provider takes it, the endpoint, the credential's name.
+
+        None where there is nothing to say: the agent itself, a dispatch that leaves the model to the agent, or one
+        that does not resolve. Called as `reached`, which remembers.
+        """
+        if dispatch.executor == "local" or not (dispatch.model or dispatch.provider):
+            return None
+        try:
+            found = self._resolver.resolve(
+                ResolveParams(
+                    model=dispatch.model or None,
+                    provider=dispatch.provider or None,
+                    reasoning_effort=dispatch.reasoning_effort or None,
+                    parent=parent,
+                    depth=depth,
+                )
+            )
+        except RequestError:
+            return None
+        whole = msgspec.structs.replace(
+            found.dispatch, agent=dispatch.agent, profile=dispatch.profile, role=dispatch.role
+        )
+        return msgspec.structs.replace(found, dispatch=whole)
 
     def role(self, role: Role | None, depth: int) -> tuple[Role | None, str | None]:
         """The role that a child of a task at `depth` gets, and a word where it is not the one asked for."""
@@ -249,18 +331,30 @@ class Catalog:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _meant(self, model: str) -> tuple[Identity, str | None]:
-        """What a model string means; flags in it are read, and one too long to be a model stands for itself."""
+        """
+        What a model string means; flags in it are read, and one too long to be a model stands for itself.
+
+        `provider:model`, which a request may not say, is taken apart here: some logs spell it so.
+        """
         if len(model) > CHARS_MAX:
             return Identity(id=model, written=model), None
         if " " not in model.strip():
-            return self._identify(model), None
+            provider = None
+            while ":" in model and (found := self._names.invented(model)) is not None and found.known:
+                provider, model = provider or found.provider, found.model
+            return self._identify(model), provider
         try:
             typed = parse(model)
         except InvalidParams:
             return self._identify(model), None
         return self._identify(typed.model), self._providers.canonical(typed.provider) if typed.provider else None
 
-    def _capability(self, canonical: Dispatch) -> Capability | None:
+    def _strengths(self, canonical: Dispatch) -> tuple[str, ...]:
+        entry = self._pool.entry(canonical)
+        return () if entry is None else entry.strengths
+
+    def _known(self, canonical: Dispatch) -> Capability | None:
+        """What is known of its model's capability, or None."""
         if canonical.model is None:
             return None
         identity = self._identify(canonical.model)
@@ -278,83 +372,26 @@ class Catalog:
         return found
 
     def _tier_rank(self, dispatch: Dispatch) -> int | None:
-        """The place of a dispatch among the user's tiers where it is in one, else among the four."""
+        """
+        The place of a dispatch among the tiers, the lowest 0: the user's own where there are any, else the four.
+
+        What is in none of the user's own stands at the highest of them whose model is no abler than it is.
+        """
+        known = self._known(dispatch)
+        if not self._tiers:
+            names = [name for name, _ in reversed(TIERS)]
+            return None if known is None else names.index(tier(known.score))
         for at, (_, wanted) in enumerate(self._tiers):
-            if _is_model(dispatch, wanted):
+            if is_model(dispatch, wanted):
                 return at
-        standard = self.tier(dispatch)
-        names = [name for name, _ in reversed(TIERS)]
-        return None if standard is None or self._tiers else names.index(standard)  # type: ignore[arg-type]
+        if known is None:
+            return None
+        below = [at for at, (_, wanted) in enumerate(self._tiers) if self._is_no_abler(wanted, known)]
+        return max(below, default=-1)
 
-    def _infos(self) -> list[tuple[tuple[str, str | None], ModelInfo]]:
-        """Every model once per provider that the pool names for it, else once."""
-        listed = [
-            Dispatch(executor="delegate", model=model.id, provider=model.provider) for model in self._registry.models
-        ]
-        pooled = [d for d in self.pool_dispatches() if d.model is not None]
-        elsewhere = {d.model for d in pooled if self._identify(d.model or "").native != d.provider}
-        both = [*pooled, *(d for d in listed if d.model not in elsewhere)]
-        unique = {(d.model or "", d.provider): d for d in both}
-        return [(key, self._info(dispatch)) for key, dispatch in unique.items()]
-
-    def _info(self, dispatch: Dispatch) -> ModelInfo:
-        model = dispatch.model or ""
-        known = self._capability(dispatch)
-        price = self._prices.of(dispatch.provider, model)
-        entry = self._pool.entry(dispatch)
-        return ModelInfo(
-            id=model,
-            provider=dispatch.provider,
-            tier=None if known is None else tier(known.score),
-            aliases=self._aliases(dispatch),
-            capability=known,
-            context_length=None if price is None else price.context_length,
-            price=price,
-            strengths=list(entry.strengths) if entry is not None else [],
-            in_pool=self._pool.holds(dispatch),
-        )
-
-    def _aliases(self, dispatch: Dispatch) -> list[str]:
-        """Names that mean this model now: the user's tiers and aliases, then the built-in ones that are not taken."""
-        mine = [name for name, wanted in self._own_names if _is_model(dispatch, wanted)]
-        taken = {name.lower() for name, _ in self._own_names}
-        entry = self._identify(dispatch.model or "").model
-        built_in = self._names.aliases_of(entry) if entry is not None else []
-        return [*dict.fromkeys(mine), *(name for name in built_in if name not in taken)]
-
-    def _is_at(self, info: ModelInfo, slug: str) -> bool:
-        model = self._identify(info.id).model
-        return info.provider == slug or (model is not None and slug in model.served_as)
-
-    def _is_newest(self, id_: str) -> bool:
-        model = self._identify(id_).model
-        return model is None or self._names.newest(model.family) is model
-
-    @staticmethod
-    def _rank(info: ModelInfo) -> tuple[float, str, str]:
-        return -(_of_prior(info.capability) or 0.0), info.id, info.provider or ""
-
-    def _report_row(self, model: Model) -> ReportRow:
-        known = self._estimator.of(model, model.id, model.family, None)
-        sources = self._registry.sources
-        return ReportRow(
-            id=model.id,
-            provider=model.provider,
-            family=model.family,
-            released=model.released,
-            score=None if known is None else known.score,
-            se=None if known is None else known.se,
-            tier=None if known is None else tier(known.score),
-            path=None if known is None else known.path if known.fit is None else "irt",
-            source="no figures, no size, no peer" if known is None else known.source,
-            weighted=model.weighted,
-            fit=None if known is None else known.fit,
-            fit_se=None if known is None else known.fit_se,
-            figures=[
-                Figure(benchmark=name, percent=percent, source=by, date=sources[by].date, url=sources[by].url)
-                for name, (percent, by) in sorted(model.figures.items())
-            ],
-        )
+    def _is_no_abler(self, dispatch: Dispatch, than: Capability) -> bool:
+        known = self._known(dispatch)
+        return known is not None and ranked_by(known) <= ranked_by(than)
 
 
 def _effort(written: str | None) -> str | None:
@@ -364,17 +401,6 @@ def _effort(written: str | None) -> str | None:
     return efforts.level(written) or written.strip().lower()
 
 
-def _of_prior(known: Capability | None) -> float | None:
-    """The score that models are ranked by: the fit where there is one."""
-    if known is None:
-        return None
-    return known.score if known.fit is None else known.fit
-
-
-def _dispatch(info: ModelInfo) -> Dispatch:
-    return Dispatch(executor="delegate", model=info.id, provider=info.provider)
-
-
-def _is_model(dispatch: Dispatch, wanted: Dispatch) -> bool:
-    """Whether a canonical dispatch runs the wanted model, at the wanted provider where one is wanted."""
-    return dispatch.model == wanted.model and wanted.provider in (None, dispatch.provider)
+def _kind(word: str) -> str:
+    """A kind of task as `features` spells it."""
+    return word.strip().casefold()

@@ -12,18 +12,18 @@ from routerd.catalog.pool import as_model
 from routerd.catalog.providers import Providers
 from routerd.catalog.spelling import Typed, parse
 from routerd.config import Config, PoolModel
-from routerd.errors import ConfigError, InvalidParams
+from routerd.errors import ConfigError, InvalidParams, UnknownModel
 
 
-def check(config: Config, names: Names, providers: Providers) -> None:
+def check(config: Config, names: Names, providers: Providers, file: str | None = None) -> None:
     """
-    Reads every model string, provider and effort of the configuration.
+    Reads every model string, provider and effort of the configuration; `file` stands for it in the message.
 
     Raises:
         ConfigError: The first that means nothing, with its key.
     """
     for mistake in Checker(config, names, providers).mistakes():
-        raise ConfigError(mistake)
+        raise ConfigError(mistake if file is None else f"{file}: {mistake}")
 
 
 class Checker:
@@ -37,12 +37,12 @@ class Checker:
     def mistakes(self) -> Iterator[str]:
         """All of them, in the order of the tables."""
         for slug in self._config.providers:
-            yield from self._provider(f"providers.{slug}", slug)
+            yield from self._provider(f"providers.{_member(slug)}", slug)
         for table, aliases in (("aliases", self._config.catalog.aliases), ("tiers", self._config.catalog.tiers)):
             for name, target in aliases.items():
-                yield from self._alias(f"catalog.{table}.{name}", name, target)
+                yield from self._alias(f"catalog.{table}.{_member(name)}", name, target)
         for model in self._config.catalog.prices:
-            yield from _unparsed(f"catalog.prices.{model}", model)
+            yield from _unparsed(f"catalog.prices.{_member(model)}", model)
         for at, written in enumerate(self._config.pool.models):
             yield from self._pool(f"pool.models[{at}]", written)
         yield from self._delegation()
@@ -52,9 +52,26 @@ class Checker:
         if known is None and not own.base_url and not own.acp_command:
             yield f"{key}: no such provider{self._slugs()}; one of your own needs a base_url or an acp_command"
         if own.default_model is not None:
-            yield from _unparsed(f"{key}.default_model", own.default_model)
+            yield from self._default(f"{key}.default_model", own.default_model, self._providers.canonical(slug))
+        for number, text in enumerate(own.models):
+            yield from _unparsed(f"{key}.models[{number}]", text)
         for text in own.efforts:
             yield from _no_level(f"{key}.efforts", text)
+
+    def _default(self, key: str, text: str, slug: str) -> Iterator[str]:
+        """What a provider runs when no model is named must be a model that it serves."""
+        mistakes = list(_unparsed(key, text))
+        yield from mistakes
+        if mistakes:
+            return
+        typed = parse(text, key)
+        if typed.provider is not None and self._providers.canonical(typed.provider) != slug:
+            yield f"{key}: it names another provider, {typed.provider[:60]!r}"
+            return
+        identity = self._names.identify(typed.model)
+        yield from self._no_model(key, typed.model, identity, slug)
+        if self._providers.lists(slug, (typed.model, identity.id)) is False:
+            yield f"{key}: {typed.model[:80]!r} is not among providers.{slug}.models"
 
     def _alias(self, key: str, name: str, target: str) -> Iterator[str]:
         try:
@@ -67,7 +84,7 @@ class Checker:
             yield f"{key}: {_reason(error)}"
             return
         yield from self._no_provider(key, typed.provider)
-        yield from self._no_model(key, target, identity, identity.provider)
+        yield from self._no_model(key, typed.model, identity, identity.provider)
 
     def _pool(self, key: str, written: str | PoolModel) -> Iterator[str]:
         try:
@@ -106,24 +123,36 @@ class Checker:
             yield f"{effort_key}: {identity.id} takes no reasoning effort"
 
     def _no_model(self, key: str, text: str, identity: Identity, provider: str | None) -> Iterator[str]:
-        if identity.model is None and provider is None:
+        invented = self._names.invented(text)
+        if invented is not None and (invented.known or provider is None):
+            yield f"{key}: {text[:80]!r} {invented.reason}"
+        elif identity.model is None and provider is None:
             if self._providers.lister((text, identity.id)) is None:
                 near = self._names.suggestions(text)
                 hint = (
                     f"did you mean {' or '.join(map(repr, near))}?" if near else "`routerctl models` lists the known;"
                 )
                 yield f"{key}: no such model {text[:80]!r}; {hint} an unlisted one needs --provider"
-        elif bad_variant(identity) and provider is None:
-            yield f"{key}: {identity.id.partition(':')[0]} has no variant {identity.variant!r}"
+        elif provider is None and (wrong := bad_variant(identity)):
+            yield f"{key}: {wrong}"
         elif provider is not None and not self._providers.serves(provider, identity.model, identity.native):
             yield f"{key}: {provider} does not serve {text!r}"
 
     def _no_provider(self, key: str, provider: str | None) -> Iterator[str]:
-        if provider is not None and not self._providers.is_known(provider):
-            yield f"{key}: no such provider {provider[:60]!r}{self._slugs()}"
+        if provider is None:
+            return
+        try:
+            self._providers.slug(provider)
+        except UnknownModel as error:
+            yield f"{key}: {error.message}"
 
     def _slugs(self) -> str:
         return f" (known: {', '.join(self._providers.slugs())})"
+
+
+def _member(name: str) -> str:
+    """A key of the user's own, fit for a line of text whatever it holds."""
+    return name if name.isprintable() and len(name) <= 60 else repr(name[:60])
 
 
 def _no_level(key: str, text: str | None) -> Iterator[str]:

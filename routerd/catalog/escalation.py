@@ -2,7 +2,38 @@
 
 from collections.abc import Callable, Sequence
 
-from routerd.events import Dispatch
+from routerd.catalog.spelling import parse
+from routerd.errors import InvalidParams
+from routerd.events import Dispatch, Parent, arm_dispatch
+
+
+def attempt(named: Dispatch | str, parent: Parent | None, path: str) -> Dispatch:
+    """
+    The dispatch that an attempt ran on.
+
+    Args:
+        named: A dispatch, an arm id or a model string.
+        parent: What the agent itself runs on, for what it tried itself.
+        path: Where it stands, for the message.
+
+    Raises:
+        InvalidParams: It is none of these.
+    """
+    if isinstance(named, str):
+        named = _named(named, path)
+    if named.executor == "local" and parent is not None:
+        return Dispatch(executor="delegate", provider=parent.provider, model=parent.model)
+    return named
+
+
+def _named(text: str, path: str) -> Dispatch:
+    if text != "local" and not text.startswith("delegate:"):
+        typed = parse(text, path)
+        return Dispatch(executor="delegate", model=typed.model, provider=typed.provider)
+    try:
+        return arm_dispatch(text)
+    except ValueError as error:
+        raise InvalidParams(f"{path}: {error}", {"path": path, "reason": str(error)}) from None
 
 
 def refusal(
@@ -32,9 +63,9 @@ def refusal(
         return f"over the budget: its cost is {cost}, ${budget_usd:.2f} are left"
     if not tried:
         return None
-    first, last, next_ = rank(tried[0]), rank(tried[-1]), rank(to)
-    if next_ is None or first is None or last is None:
-        return None if last == next_ else "its tier is not known"
-    if next_ > last + 1 or next_ > first + len(tried):
-        return f"{next_ - first} tiers up after {len(tried)} failed attempts; one tier for each is allowed"
+    last, next_ = rank(tried[-1]), rank(to)
+    if next_ is None or last is None:
+        return None if to.model == tried[-1].model else "its tier is not known"
+    if next_ > last + 1:
+        return f"{next_ - last} tiers above the last failed attempt; one step for each is allowed"
     return None

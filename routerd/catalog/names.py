@@ -60,6 +60,8 @@ _SUGGESTIONS: Final = 3
 MEMO_MAX: Final = 2048
 """Strings whose meaning is remembered: more than a user ever has, few enough to hold."""
 _SIZE_WORD: Final = re.compile(r"(?<![a-z])\d+(?:\.\d+)?b(?![a-z])|(?<![a-z])a\d+b")
+_TAG: Final = re.compile(r"(?:latest|\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)?[bm])(?![a-z0-9])")
+"""What Ollama puts after a colon: `mistral:7b`, `qwen:0.5b-chat-q4_0`, `mistral:latest`."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,26 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     native: str | None = None
     effort: str | None = None
     alias: bool = False
+
+
+class Invented(msgspec.Struct, frozen=True):
+    """
+    A string of the form `provider:model`, taken apart.
+
+    Attributes:
+        known: There is such a provider; otherwise only the model is known.
+        right: How it is written.
+    """
+
+    provider: str
+    model: str
+    known: bool
+    right: str
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it, and the right spelling."""
+        return f"is not a model: a colon belongs to a model's variant; write {self.right!r}"
 
 
 class AliasCycle(Exception):
@@ -155,6 +177,25 @@ class Names:
         """
         return self._identify(name, ())
 
+    def invented(self, text: str) -> Invented | None:
+        """
+        `provider:model` taken apart, or None where a colon is a variant's or a tag's, or there is none.
+
+        Agents invent this form. It is one if a provider's name stands before the colon, or a model's behind it.
+        """
+        head, colon, tail = text.strip().partition(":")
+        if not colon or not tail or tail.lower() in VARIANTS or _TAG.match(tail.lower()):
+            return None
+        identity = self.identify(text)
+        if identity.model is not None and not identity.alias and "/" not in tail:
+            return None
+        if "/" not in head and self._providers.is_known(head):
+            slug = self._providers.canonical(head)
+            return Invented(slug, tail, known=True, right=f"{tail} --provider {slug}")
+        if identity.model is None and self.identify(tail).model is not None:
+            return Invented(head, tail, known=False, right=tail)
+        return None
+
     def suggestions(self, text: str) -> list[str]:
         """The known names most like `text`, the likest first."""
         grams = _grams(core(text).name)
@@ -183,14 +224,15 @@ class Names:
         provider = next((slug for part in packed.prefixes if (slug := self._providers.service(part))), None)
         name_words = words(packed.name)
         model, mode, effort = self._match(packed)
-        alias = False
-        if model is None and (family := self._short.get(name_words)) is not None:
+        alias, variant = False, packed.variant or mode
+        if variant is not None and model is not None and self._models.get((*name_words, *words(variant))) is model:
+            variant = None  # gpt-oss:20b, the size as a tag
+        elif variant is not None and _TAG.match(variant):
+            model = None  # deepseek-r1:8b is not the model that has 671b
+        elif model is None and variant in (None, *VARIANTS) and (family := self._short.get(name_words)) is not None:
             model, alias = self._newest[family], True
         if model is None:
             return self._unlisted(packed, provider, text.strip())
-        variant = packed.variant or mode
-        if variant is not None and self._models.get((*name_words, *words(variant))) is model:
-            variant = None  # gpt-oss:20b, the size as a tag
         if provider is None and variant is not None:
             provider = self._providers.of_variant(variant)
         canonical = model.id + (f":{variant}" if variant else "")
@@ -246,9 +288,15 @@ class Names:
         )
 
 
-def bad_variant(identity: Identity) -> bool:
-    """Whether a listed model was given a variant that nobody has."""
-    return identity.model is not None and identity.variant is not None and identity.variant not in VARIANTS
+def bad_variant(identity: Identity) -> str | None:
+    """What is wrong with the variant of a listed model, or None; of what is not listed nobody knows."""
+    variant = identity.variant
+    if identity.model is None or variant is None or variant in VARIANTS:
+        return None
+    base = identity.id.partition(":")[0]
+    if level(variant) is not None:
+        return f"{base} has no variant {variant!r}: a reasoning effort is named apart, as reasoning_effort"
+    return f"{base} has no variant {variant[:40]!r}; known variants are {', '.join(sorted(VARIANTS))}"
 
 
 def level_of(text: str, path: str = "reasoning_effort") -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,9 @@ from routerd.catalog.spelling import parse
 from routerd.config import PoolModel
 from routerd.errors import InvalidParams
 from routerd.events import Dispatch
+
+PARTS: Final = ("model", "provider", "agent", "profile", "reasoning_effort", "role")
+"""What of a dispatch an entry may fix."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,17 +39,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def holds(self, dispatch: Dispatch) -> bool:
         """Whether a canonical dispatch is of this kind."""
-        return all(
-            wanted is None or wanted == is_
-            for wanted, is_ in (
-                (self.wanted.model, dispatch.model),
-                (self.wanted.provider, dispatch.provider),
-                (self.wanted.agent, dispatch.agent),
-                (self.wanted.profile, dispatch.profile),
-                (self.wanted.reasoning_effort, dispatch.reasoning_effort),
-                (self.wanted.role, dispatch.role),
-            )
-        )
+        return all(getattr(self.wanted, part) in (None, getattr(dispatch, part)) for part in PARTS)
 
 
 def as_model(entry: str | PoolModel) -> PoolModel:
@@ -84,6 +78,23 @@ class Pool:
     def entry(self, dispatch: Dispatch) -> Entry | None:
         """The first entry that a canonical dispatch is of."""
         return next((entry for entry in self.entries if entry.holds(dispatch)), None)
+
+    def completed(self, dispatch: Dispatch, canonical: Dispatch) -> Dispatch | None:
+        """
+        A dispatch with what it leaves open filled in, so that it is one of the pool's; None where that cannot be.
+
+        Args:
+            dispatch: As it would run.
+            canonical: Its canonical form.
+        """
+        for entry in self.entries:
+            wanted = {name: value for name in PARTS if (value := getattr(entry.wanted, name)) is not None}
+            open_ = {name: value for name, value in wanted.items() if getattr(canonical, name) is None}
+            if wanted.get("model") == canonical.model and all(
+                value == getattr(canonical, name) for name, value in wanted.items() if name not in open_
+            ):
+                return msgspec.structs.replace(dispatch, **open_)
+        return None
 
     def provider_of(self, model: str) -> str | None:
         """The provider at which the pool allows a model, where it allows it at certain ones only: the first of them."""

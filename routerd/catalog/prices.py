@@ -8,7 +8,7 @@ Prices that rise with the length of a prompt count per request. The tokens here 
 which do not tell how long each was, so the base price is taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import log
@@ -18,6 +18,7 @@ import msgspec
 
 from routerd.catalog.names import Identity, Names
 from routerd.catalog.providers import Providers
+from routerd.catalog.registry import Model
 from routerd.config import PriceConfig
 from routerd.events import Tokens
 
@@ -81,11 +82,14 @@ class Prices:
             at: Unix seconds; prices change, some by the hour.
         """
         hour = int((self._usual_at if at is None else at) // 3600)
-        return self._cached(provider, model, hour)
+        identity = self._names.identify(model)
+        return self._cached(provider or identity.provider, model if identity.model is None else identity.id, hour)
 
-    def warm(self) -> None:
-        """Imports the library and asks it once; takes a third of a second."""
-        self.of("anthropic", "claude-opus-5")
+    def warm(self, models: Iterable[Model]) -> None:
+        """Imports the library, and asks it for models where they are usually had; takes some tenths of a second."""
+        for model in models:
+            for provider in (model.provider, *model.served_as):
+                self.of(provider, model.id)
 
     def _look_up(self, provider: str | None, text: str, hour: int) -> Price | None:
         identity = self._names.identify(text)

@@ -1,15 +1,18 @@
 """Providers: their slugs, endpoints, credentials and efforts, with what the configuration says of them."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from routerd.catalog.efforts import LEVELS, nearest
+from routerd.catalog import efforts
+from routerd.catalog.efforts import nearest
 from routerd.catalog.registry import Model, Provider
 from routerd.catalog.spelling import words
 from routerd.config import ProviderConfig
+from routerd.errors import UnknownModel
 
 API_MODES: Final = ("chat_completions", "codex_responses", "anthropic_messages", "bedrock_converse")
 
@@ -73,9 +76,23 @@ class Providers:
         """Slugs of all, sorted."""
         return sorted({*self._known, *self._configured})
 
-    def names(self) -> frozenset[str]:
-        """Every name by which a provider goes."""
-        return frozenset(self._slugs)
+    def slug(self, name: str, place: str = "") -> str:
+        """
+        The slug of a provider that somebody names.
+
+        Args:
+            name: As typed.
+            place: Begins the message.
+
+        Raises:
+            UnknownModel: There is no such provider.
+        """
+        if self.is_known(name):
+            return self.canonical(name)
+        near = difflib.get_close_matches(_tidy(name)[:60], sorted(self._slugs), n=3, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(self.slugs())}"
+        data = {"provider": name[:60], "suggestions": near}
+        raise UnknownModel(f"{place}no such provider {name[:60]!r}{hint}", data)
 
     def get(self, slug: str) -> Provider | None:
         """The packaged entry."""
@@ -101,6 +118,10 @@ class Providers:
     def of_variant(self, variant: str) -> str | None:
         """The only provider that has such a variant (`:free`)."""
         return self._variants.get(variant)
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Provider and model, as the configuration lists them."""
+        return [(slug, model) for slug, config in self._configured.items() for model in config.models]
 
     def lists(self, slug: str, spellings: Sequence[str]) -> bool | None:
         """Whether the configuration lists a model at a provider; None where it lists none."""
@@ -188,13 +209,26 @@ class Providers:
         return nearest(level, taken)
 
     def _taken(self, slug: str | None, model: Model | None) -> Sequence[str] | None:
+        """
+        The levels that a provider takes for a model; None where nobody knows.
+
+        A model's own list is its vendor's word. Another provider passes on those of them that it knows itself, and what
+        the configuration says of a provider leaves out the rest.
+        """
         config = self._configured.get(slug) if slug else None
         known = self._known.get(slug) if slug else None
-        if config is not None and config.efforts:
-            return [level for level in LEVELS if level in config.efforts]
+        listed: Sequence[str] | None = known.efforts if known is not None and known.efforts else None
         if model is not None and model.efforts is not None:
-            return model.efforts
-        return known.efforts if known is not None and known.efforts else None
+            listed = model.efforts if slug == model.provider else _common(model.efforts, listed)
+        if config is None or not config.efforts:
+            return listed
+        said = [level for level in map(efforts.level, config.efforts) if level is not None]
+        return listed if listed is not None and not listed else _common(said, listed)
+
+
+def _common(levels: Sequence[str], others: Sequence[str] | None) -> Sequence[str]:
+    """Those of `levels` that are among the others; all of them where that leaves none, or the others are unknown."""
+    return [level for level in levels if others is None or level in others] or levels
 
 
 def mode_of_url(url: str) -> str:

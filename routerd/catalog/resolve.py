@@ -7,21 +7,24 @@ another. A provider without a model runs, in this order, the call's model, its c
 the parent's model with a warning. A model that a provider is known not to serve is refused, never replaced in silence.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from routerd.catalog import efforts
-from routerd.catalog.answers import Resolved, ResolveParams
-from routerd.catalog.names import VARIANTS, Identity, Names, bad_variant, level_of
+from routerd.catalog.answers import Call, Resolved, ResolveParams
+from routerd.catalog.names import Identity, Names, bad_variant, level_of
 from routerd.catalog.pool import Pool
 from routerd.catalog.providers import Providers
-from routerd.catalog.roles import granted
+from routerd.catalog.roles import granted, max_children, may_delegate
 from routerd.catalog.spelling import Typed, core, parse
 from routerd.config import Config
-from routerd.errors import InvalidParams, OutsidePool, RequestError, UnknownModel
+from routerd.errors import InvalidParams, OutsidePool, UnknownModel
 from routerd.events import Dispatch, Parent, arm_id
+
+PREFIXES: Final = {"task": "", "call": "call.", "delegation": "delegation.", "parent": "parent."}
+"""What stands before a member's name in a message, by who said it."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -67,13 +70,12 @@ class Resolver:
         self._pool = pool
         self._canonical = canonical
 
-    def resolve(self, task: ResolveParams, call: ResolveParams | None = None) -> Resolved:
+    def resolve(self, task: ResolveParams) -> Resolved:
         """
         What one task runs on.
 
         Args:
-            task: What the task itself says.
-            call: What is said for the whole call, of which the task may be one of many.
+            task: What the task itself says, and what is said for the call that it is part of.
 
         Raises:
             InvalidParams: A string cannot be parsed, or the model takes no such effort.
@@ -81,36 +83,30 @@ class Resolver:
             OutsidePool: It is not in the pool, and the configuration refuses such.
         """
         warnings: list[str] = []
-        asks = self._asks(task, call)
+        asks = self._asks(task)
         choice = self._choose(asks, warnings)
         dispatch = self._dispatch(choice, asks, task, warnings)
         if not self._pool.holds(self._canonical(dispatch)):
-            choice = self._instead(choice, dispatch, warnings)
-            dispatch = self._dispatch(choice, asks, task, warnings)
+            if (filled := self._pool.completed(dispatch, self._canonical(dispatch))) is not None:
+                dispatch = filled
+                warnings.append(f"the pool has it as {arm_id(self._canonical(dispatch))} only")
+            else:
+                choice = self._instead(choice, dispatch, warnings)
+                dispatch = self._dispatch(choice, asks, task, warnings)
         if choice is None:
             warnings.append("no model is named anywhere: the agent's own default runs")
-        acp = task if task.acp_command is not None or call is None else call
-        return self._reached(dispatch, choice.resolved_by if choice else "inherit", acp, warnings)
-
-    def batch(self, tasks: Sequence[ResolveParams], call: ResolveParams | None = None) -> list[Resolved | RequestError]:
-        """Each task by itself, in order; one that fails does not touch the others."""
-        answers: list[Resolved | RequestError] = []
-        for task in tasks:
-            try:
-                answers.append(self.resolve(task, call))
-            except RequestError as error:
-                answers.append(error)
-        return answers
+        return self._reached(dispatch, choice.resolved_by if choice else "inherit", task, warnings)
 
     # --- who says what -----------------------------------------------------------------------------------------------
 
-    def _asks(self, task: ResolveParams, call: ResolveParams | None) -> list[Ask]:
-        parent = task.parent or (call.parent if call else None) or Parent()
+    def _asks(self, task: ResolveParams) -> list[Ask]:
+        call = task.call or Call()
+        parent = task.parent or call.parent or Parent()
         default = self._config.delegation
         return [
             _ask("task", task.model, task.provider, task.reasoning_effort),
-            _ask("call", call.model, call.provider, call.reasoning_effort) if call else Ask("call"),
-            _ask("delegation", default.model, default.provider, default.reasoning_effort, "delegation."),
+            _ask("call", call.model, call.provider, call.reasoning_effort),
+            _ask("delegation", default.model, default.provider, default.reasoning_effort),
             Ask("parent", parent.model or None, parent.provider or None, parent.reasoning_effort or None),
         ]
 
@@ -122,16 +118,12 @@ class Resolver:
         if first.model is not None:
             return self._by_model(first.model, first, asks[asks.index(first) + 1 :], warnings)
         assert first.provider is not None
-        return self._by_provider(self._slug(first.provider, first.place), asks, warnings)
+        return self._by_provider(self._slug(first), asks, warnings)
 
     def _by_model(self, text: str, ask: Ask, others: Sequence[Ask], warnings: list[str]) -> Choice:
         identity = self._identified(text, ask)
         spellings = (text, identity.id, identity.model.id) if identity.model else (text, identity.id)
-        slug = (
-            self._slug(ask.provider, ask.place)
-            if ask.provider
-            else identity.provider or self._providers.lister(spellings)
-        )
+        slug = self._slug(ask) if ask.provider else identity.provider or self._providers.lister(spellings)
         if identity.model is None and slug is None and ask.place != "parent":
             raise self._unknown(text)
         slug = slug or self._pool.provider_of(identity.id) or self._provider_for(identity, others)
@@ -148,22 +140,36 @@ class Resolver:
         if (call := by_place["call"]).model is not None:
             identity = self._identified(call.model, call)
             there = call.provider is None or self._providers.canonical(call.provider) == slug
-            if there and self._providers.serves(slug, identity.model, identity.native):
+            if there and self._serves(slug, identity):
                 return Choice(call.model, identity, slug, "call")
             warnings.append(f"{call.model!r} is not served by {slug}; its default runs")
         if (default := self._providers.default_model(slug)) is not None:
             model, by = default
-            return Choice(model, self._names.identify(model), slug, by)
+            identity = self._names.identify(parse(model, f"providers.{slug}.default_model").model)
+            self._served(identity, model, slug)
+            return Choice(model, identity, slug, by)
         parent = by_place["parent"]
         if parent.model is not None:
             identity = self._names.identify(parent.model)
             self._served(identity, parent.model, slug)
-            warnings.append(f"{slug} has no default model: the parent's {parent.model!r} is taken")
+            if not self._serves(slug, identity):
+                raise UnknownModel(
+                    f"providers.{slug}.models does not list the parent's {parent.model[:80]!r}; name a model or set "
+                    f"providers.{slug}.default_model",
+                    {"provider": slug, "suggestions": []},
+                )
+            warnings.append(f"{slug} has no default model: the parent's {parent.model[:80]!r} is taken")
             return Choice(parent.model, identity, slug, "parent_model")
         raise UnknownModel(
             f"provider {slug} has no default model; name a model or set providers.{slug}.default_model",
             {"provider": slug, "suggestions": []},
         )
+
+    def _serves(self, slug: str, identity: Identity) -> bool:
+        """Whether a provider may serve a model, by what is known of it and by the user's list of its models."""
+        if self._providers.lists(slug, (identity.written, identity.id)) is False:
+            return False
+        return self._providers.serves(slug, identity.model, identity.native)
 
     def _provider_for(self, identity: Identity, others: Sequence[Ask]) -> str | None:
         """The provider of a model that came without one: one named further off that serves it, else its vendor."""
@@ -176,33 +182,19 @@ class Resolver:
     # --- what cannot be ----------------------------------------------------------------------------------------------
 
     def _identified(self, text: str, ask: Ask) -> Identity:
+        invented = self._names.invented(text)
+        if invented is not None and (invented.known or ask.provider is None):
+            raise UnknownModel(f"{text!r} {invented.reason}", {"suggestions": [invented.right]})
         identity = self._names.identify(text)
-        head, colon, tail = text.partition(":")
-        named = identity.model is not None and not identity.alias and "/" not in tail
-        if colon and not named and self._providers.is_known(head) and tail.lower() not in VARIANTS:
-            right = f"{tail} --provider {self._providers.canonical(head)}"
-            raise UnknownModel(
-                f"{text!r} is not a model: a colon belongs to a model's variant; write {right!r}",
-                {"suggestions": [right]},
-            )
-        if bad_variant(identity) and ask.provider is None:
-            base = identity.id.partition(":")[0]
-            raise UnknownModel(
-                f"{base} has no variant {identity.variant!r}; known variants are {', '.join(sorted(VARIANTS))}",
-                {"suggestions": [base]},
-            )
+        if ask.provider is None and (wrong := bad_variant(identity)):
+            raise UnknownModel(wrong, {"suggestions": [identity.id.partition(":")[0]]})
         return identity
 
-    def _slug(self, provider: str, place: str) -> str:
-        if self._providers.is_known(provider):
-            return self._providers.canonical(provider)
-        if place == "parent":  # a log's own word for where it runs
-            return self._providers.canonical(provider)
-        near = _near(provider.lower(), self._providers.names())
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(self._providers.slugs())}"
-        raise UnknownModel(
-            f"no such provider {provider[:60]!r}{hint}", {"provider": provider[:60], "suggestions": near}
-        )
+    def _slug(self, ask: Ask) -> str:
+        assert ask.provider is not None
+        if ask.place == "parent":  # a log's own word for where it runs
+            return self._providers.canonical(ask.provider)
+        return self._providers.slug(ask.provider)
 
     def _served(self, identity: Identity, text: str, slug: str | None) -> None:
         if slug is None or self._providers.serves(slug, identity.model, identity.native):
@@ -288,22 +280,21 @@ class Resolver:
             return None
         if said.place == "parent" and efforts.level(said.effort) is None:
             return None  # a log's own word
-        level = level_of(
-            said.effort, "delegation.reasoning_effort" if said.place == "delegation" else "reasoning_effort"
-        )
+        level = level_of(said.effort, f"{PREFIXES[said.place]}reasoning_effort")
         if choice is None:
             return level
         taken = self._providers.effort(choice.provider, choice.identity.model, level)
         if taken is None:
             reason = f"{choice.identity.id} takes no reasoning effort"
-            if said.place == "task":
-                raise InvalidParams(f"reasoning_effort: {reason}", {"path": "reasoning_effort", "reason": reason})
+            if said.place in ("task", "call"):
+                path = f"{PREFIXES[said.place]}reasoning_effort"
+                raise InvalidParams(f"{path}: {reason}", {"path": path, "reason": reason})
             warnings.append(f"{reason}; {level} from the {said.place} is left out")
         elif taken != level:
             warnings.append(f"{choice.identity.id} at {choice.provider} takes {taken} for {level}")
         return taken
 
-    def _reached(self, dispatch: Dispatch, by: str, acp: ResolveParams, warnings: list[str]) -> Resolved:
+    def _reached(self, dispatch: Dispatch, by: str, task: ResolveParams, warnings: list[str]) -> Resolved:
         slug = dispatch.provider
         config = self._providers.config(slug) if slug else None
         endpoint = self._providers.endpoint(slug or "")
@@ -312,13 +303,18 @@ class Resolver:
             warnings.append(f"{credential.name} is not set here")
         elif credential.kind == "login":
             warnings.append(f"{slug} signs in by itself; whether it has cannot be seen from here")
-        command = acp.acp_command or (config.acp_command if config else None)
-        given = acp.acp_args if acp.acp_command else (config.acp_args if config else None)
+        said = task if task.acp_command is not None or task.call is None else task.call
+        command = said.acp_command or (config.acp_command if config else None)
+        given = said.acp_args if said.acp_command else (config.acp_args if config else None)
+        children = max_children(self._config.delegation) if may_delegate(task.depth, self._config.delegation) else 0
+        if not children:
+            warnings.append(f"a task at depth {task.depth} may have no children: delegation.max_spawn_depth")
         return Resolved(
             dispatch=dispatch,
             credential=credential,
             resolved_by=by,
             warnings=[*warnings, *endpoint.warnings],
+            max_concurrent_children=children,
             base_url=endpoint.base_url,
             api_mode=endpoint.api_mode,
             acp_command=command,
@@ -326,12 +322,9 @@ class Resolver:
         )
 
 
-def _ask(place: str, model: str | None, provider: str | None, effort: str | None, prefix: str = "") -> Ask:
+def _ask(place: str, model: str | None, provider: str | None, effort: str | None) -> Ask:
+    prefix = PREFIXES[place]
     typed = parse(model, f"{prefix}model") if model is not None else Typed("")
     if provider is not None and not provider.strip():
         raise InvalidParams(f"{prefix}provider: it is empty", {"path": f"{prefix}provider", "reason": "it is empty"})
     return Ask(place, typed.model or None, provider or typed.provider, effort)
-
-
-def _near(name: str, known: frozenset[str]) -> list[str]:
-    return difflib.get_close_matches(name[:60], sorted(known), n=3, cutoff=0.5)

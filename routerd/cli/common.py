@@ -66,12 +66,26 @@ def ask_or(method: str, params: dict[str, Any], common: Common, alone: Callable[
 
 def own_config() -> Config:
     """
-    The configuration in its usual place.
+    The configuration in its usual place, with everything checked that can be checked without running.
 
     Raises:
         ConfigError: It cannot be used.
     """
-    return load(config_path(os.environ), frozenset(SOURCES))
+    return checked_config(config_path(os.environ))
+
+
+def checked_config(path: Path | None) -> Config:
+    """
+    A configuration, checked in the same way; None is the defaults.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    from routerd.catalog import Catalog  # noqa: PLC0415 - most verbs need none of it
+
+    config = load(path, frozenset(SOURCES))
+    Catalog(config, os.environ).check(None if path is None else str(path))
+    return config
 
 
 def database_path() -> Path:
@@ -79,4 +93,14 @@ def database_path() -> Path:
     return state_dir(os.environ) / "routerd.db"
 
 
-__all__ = ["DEFAULTS", "Common", "RequestError", "ask", "ask_or", "database_path", "own_config", "show"]
+__all__ = [
+    "DEFAULTS",
+    "Common",
+    "RequestError",
+    "ask",
+    "ask_or",
+    "checked_config",
+    "database_path",
+    "own_config",
+    "show",
+]

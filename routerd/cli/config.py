@@ -1,4 +1,4 @@
-"""`routerctl config path|check|show`: where the configuration is, whether it can be used, and what is in force."""
+"""`routerctl config path|check|show|import`: where the configuration is, whether it can be used, what is in force."""
 
 import os
 from pathlib import Path
@@ -8,15 +8,14 @@ import msgspec
 import tomlkit
 from cyclopts import App
 
-from routerd.catalog import Catalog
-from routerd.cli.common import DEFAULTS, Common, show
+from routerd.cli.common import DEFAULTS, Common, checked_config, show
+from routerd.cli.config_import import import_
 from routerd.cli.view import console
-from routerd.config import load
 from routerd.errors import ConfigError
 from routerd.places import config_path
-from routerd.sources import SOURCES
 
 app = App(name="config", help="Where the configuration is, whether it can be used, and what is in force.")
+app.command(import_, name="import")
 
 
 def checked(path: Path | None) -> dict[str, Any]:
@@ -26,9 +25,7 @@ def checked(path: Path | None) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be used.
     """
-    config = load(path, frozenset(SOURCES))
-    Catalog(config, os.environ).check()
-    found: dict[str, Any] = msgspec.to_builtins(config)
+    found: dict[str, Any] = msgspec.to_builtins(checked_config(path))
     return found
 
 

@@ -133,7 +133,7 @@ class Handlers:
         """
         match params:
             case Recommend():
-                return recommended(self._recommend(params))
+                return self._recommend(params)
             case RecommendBatchParams():
                 return RecommendBatchResult(decisions=[self._one_of_batch(one) for one in params.tasks])
             case ReportParams():
@@ -145,7 +145,7 @@ class Handlers:
             case ArmsParams():
                 return self._arms(params)
             case ModelsParams():
-                return ModelsResult(models=self._ports.catalog.models(params.tier, params.provider))
+                return self._models(params)
             case ResolveParams():
                 return self._ports.catalog.resolve(params)
             case StatusParams():
@@ -161,19 +161,26 @@ class Handlers:
             case _:
                 assert_never(params)
 
-    def _recommend(self, request: Recommend) -> Decision:
+    def _recommend(self, request: Recommend) -> RecommendResult:
         ports = self._ports
+        ports.catalog.check_request(request)
         decision = ports.engine.recommend(request, ports.now(), ports.new_id("d"))
         if not request.dry_run:
             ports.decided(decision)
-        return decision
+        task = request.task
+        return recommended(decision, ports.catalog.reached(decision.dispatch, task.parent, task.depth))
 
     def _one_of_batch(self, request: Recommend) -> RecommendResult | Failed:
         """One question's error is its own; the others are answered."""
         try:
-            return recommended(self._recommend(request))
+            return self._recommend(request)
         except RequestError as error:
             return Failed(error=error_object(error))
+
+    def _models(self, params: ModelsParams) -> ModelsResult:
+        catalog = self._ports.catalog
+        models = catalog.models(params.tier, params.provider)
+        return ModelsResult(models=models, prompt=catalog.prompt(), schema=catalog.schema())
 
     async def _report(self, params: ReportParams) -> ReportResult:
         ports, task, ref = self._ports, params.task, params.ref

@@ -176,7 +176,13 @@ class Alternative(Result, frozen=True, kw_only=True):
 
 
 class RecommendResult(Result, frozen=True, kw_only=True):
-    """A decision as the client sees it."""
+    """
+    A decision as the client sees it.
+
+    Attributes:
+        resolved: What the dispatch runs on here: the model as its provider takes it, the endpoint, and which variable
+            holds the key. Left out for the agent itself, and where the model is left to the agent.
+    """
 
     decision_id: str
     arm: str
@@ -191,6 +197,7 @@ class RecommendResult(Result, frozen=True, kw_only=True):
     reason: str
     policy: Policy
     warnings: tuple[str, ...] | UnsetType = UNSET
+    resolved: answers.Resolved | UnsetType = UNSET
 
 
 class ErrorObject(Result, frozen=True, kw_only=True):
@@ -292,9 +299,17 @@ class ArmsResult(Result, frozen=True, kw_only=True):
 
 
 class ModelsResult(Result, frozen=True, kw_only=True):
-    """All models asked for."""
+    """
+    All models asked for, and two texts for an agent that do not depend on what was asked for.
+
+    Attributes:
+        prompt: The list for a system prompt.
+        schema: The description of a `model` parameter in an agent's own delegation tool.
+    """
 
     models: list[answers.ModelInfo]
+    prompt: str
+    schema: str
 
 
 class Completions(Result, frozen=True, kw_only=True):
@@ -374,7 +389,7 @@ class ImportResult(Result, frozen=True, kw_only=True):
     completions: int
 
 
-def recommended(decision: Decision) -> RecommendResult:
+def recommended(decision: Decision, resolved: answers.Resolved | None = None) -> RecommendResult:
     """A decision as the client sees it: the alternatives are the `top` best others that no constraint removed."""
     others = [one for one in decision.considered if one.removed_by is None and one.arm != decision.arm]
     others.sort(key=lambda one: (-one.utility, one.arm))
@@ -397,4 +412,5 @@ def recommended(decision: Decision) -> RecommendResult:
         reason=decision.reason,
         policy=decision.policy,
         warnings=decision.warnings or UNSET,
+        resolved=UNSET if resolved is None else resolved,
     )

@@ -174,7 +174,8 @@ class _Work:
             if row != was:
                 before = self._was.contributions.get(record.id)
                 result.outcomes.append(row)
-                result.changes.append(Change(before, record, None if was is None else bool(was[ENDED])))
+                known = self._was.rows.get(handle) if was is None else was  # a report's unit gets the log's id
+                result.changes.append(Change(before, record, None if known is None else bool(known[ENDED])))
                 result.journal.append((record.id, None if before is None else encode(before)))
             result.keys += [(key, record.id) for key in unit.keys if self._named_before.get(key) != record.id]
             result.reports += [report_row(report, record.id) for report in unit.reports.values()]

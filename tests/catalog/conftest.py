@@ -15,6 +15,12 @@ def make_catalog(text: str = "", env: Mapping[str, str] | None = None) -> Catalo
     return Catalog(decode(text, "routerd.toml", frozenset()), {} if env is None else env)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _price_library() -> None:
+    """Imports it now: half a second in the middle of a test looks like a slow test."""
+    make_catalog().list_price("anthropic", "claude-opus-5")
+
+
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     """The catalogue of an empty configuration and an empty environment."""

@@ -59,6 +59,20 @@ def test_every_figure_has_a_source_with_date_and_licence(registry: Registry) -> 
             assert registry.sources[source].licence in ("MIT", "CC-BY-4.0", "Apache-2.0")
 
 
+def test_the_figures_of_the_weighted_score_are_those_that_were_read_again(registry: Registry) -> None:
+    """Each with its date; all four of at least twenty models. The source gives two decimals, the registry one."""
+    models = {model.id: model for model in registry.models}
+    checked = msgspec.json.decode((SEEDS / "checked.json").read_bytes())["models"]
+    for id_, read in checked.items():
+        for benchmark, (percent, date, link) in read["figures"].items():
+            assert models[id_].figures[benchmark][0] == pytest.approx(percent, abs=0.051), (id_, benchmark)
+            assert len(date) == len("2024-10-22")
+            assert link == "" or link.startswith("http")
+    whole = [id_ for id_, read in checked.items() if read["figures"].keys() == WEIGHTS.keys()]
+    assert len(whole) >= 20
+    assert all(models[id_].weighted is not None for id_ in whole)
+
+
 def test_the_weighted_score_is_the_formula_on_the_raw_figures(registry: Registry) -> None:
     """Recomputed here by hand from the figures in the seeds, not from those in the package."""
     figures = msgspec.json.decode((SEEDS / "benchmarks.json").read_bytes())["figures"]
@@ -206,7 +220,11 @@ def test_an_unlisted_model_says_by_which_path_it_is_known(catalog: Catalog) -> N
     assert family.score == opus.score
     assert family.source == "as claude-opus-5"
     assert effort.score == EFFORTS["low"]
-    assert catalog.capability(delegate("acme-new")) is None
+    nothing = catalog.capability(delegate("acme-new"))
+    assert nothing is not None
+    assert (nothing.path, nothing.source) == ("effort", "nothing is known of it")
+    assert nothing.se >= effort.se
+    assert catalog.attributes(delegate("acme-new")).capability is None  # no prior is made of nothing
     assert catalog.capability(delegate(None)) is None
 
 

@@ -19,7 +19,11 @@ from tests.catalog.conftest import Make
         ('[catalog.tiers]\nsmall = "haku"\n', "catalog.tiers.small", "did you mean 'haiku'"),
         ('[catalog.tiers]\nsmall = "glm-4.7:foo"\n', "catalog.tiers.small", "no variant 'foo'"),
         ('[pool]\nmodels = ["opus", "sonet"]\n', "pool.models[1]", "did you mean 'sonnet'"),
-        ('[pool]\nmodels = ["anthropic:opus"]\n', "pool.models[0]", "no such model 'anthropic:opus'"),
+        ('[pool]\nmodels = ["anthropic:opus"]\n', "pool.models[0]", "write 'opus --provider anthropic'"),
+        ('[delegation]\nmodel = "zai:glm-4.7"\n', "delegation.model", "write 'glm-4.7 --provider zai'"),
+        ('[catalog.aliases]\nx = "zai:glm-4.7"\n', "catalog.aliases.x", "write 'glm-4.7 --provider zai'"),
+        ('[catalog.tiers]\nx = "nobody:glm-4.7"\n', "catalog.tiers.x", "write 'glm-4.7'"),
+        ('[pool]\nmodels = ["gpt-5:high"]\n', "pool.models[0]", "a reasoning effort is named apart"),
         ('[pool]\nmodels = [{model = "opus", provider = "nope"}]\n', "pool.models[0]", "no such provider 'nope'"),
         (
             '[pool]\nmodels = [{model = "opus", reasoning_effort = "turbo"}]\n',
@@ -49,6 +53,20 @@ from tests.catalog.conftest import Make
         ('[providers.nope]\ndefault_model = "opus"\n', "providers.nope", "one of your own needs a base_url"),
         ('[providers.openai]\nefforts = ["lots"]\n', "providers.openai.efforts", "no such reasoning effort 'lots'"),
         ('[providers.openai]\ndefault_model = ""\n', "providers.openai.default_model", "no model is named"),
+        ('[providers.openai]\nmodels = ["gpt-5", ""]\n', "providers.openai.models[1]", "no model is named"),
+        ('[providers.openai]\ndefault_model = "opus"\n', "providers.openai.default_model", "openai does not serve"),
+        ('[providers.openai]\ndefault_model = "gpt-5 --provider azure"\n', "providers.openai.default_model", "another"),
+        (
+            '[providers.lab]\nbase_url = "http://x"\nmodels = ["a"]\ndefault_model = "b"\n',
+            "providers.lab.default_model",
+            "not among providers.lab.models",
+        ),
+        ('[catalog.aliases]\n"a\\u0007" = "opus --fast"\n', "catalog.aliases.'a\\x07'", "no such flag '--fast'"),
+        (
+            f'[catalog.aliases]\n{"x" * 10_240} = "{"y" * 10_240}"\n',
+            f"catalog.aliases.'{'x' * 60}'",
+            "10240 characters",
+        ),
         ('[catalog.prices.""]\ninput = 1\noutput = 2\n', "catalog.prices.", "no model is named"),
     ],
 )
@@ -60,6 +78,7 @@ def test_one_clear_error_with_its_place(make: Make, text: str, key: str, words: 
     assert message.startswith(f"{key}: ")
     assert words in message
     assert "\n" not in message
+    assert len(message) < 900
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,22 @@
 """What holds for any text."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routerd.catalog import Catalog, Resolved, ResolveParams
+from routerd.catalog import Call, Catalog, ResolveParams
 from routerd.catalog.names import MEMO_MAX
 from routerd.catalog.registry import load
 from routerd.errors import RequestError
-from routerd.events import Dispatch, Parent, Tokens, arm_dispatch, arm_id
+from routerd.events import Constraints, Dispatch, Parent, Recommend, Task, Tokens, arm_dispatch, arm_id
 from tests.catalog.conftest import make_catalog
+
+T = TypeVar("T")
 
 CATALOG = make_catalog()
 POOLED = make_catalog('[pool]\nmodels = ["haiku", {model = "glm-4.7", provider = "zai"}]\non_outside = "fallback"\n')
@@ -39,6 +46,17 @@ def dispatches(draw: st.DrawFn) -> Dispatch:
     )
 
 
+def outcome(call: Callable[[], T]) -> T | None:
+    """What a call gives, or None where it says in one line what is wrong."""
+    try:
+        return call()
+    except RequestError as error:
+        said = error.message
+    assert len(said) < 2000
+    assert "\n" not in said
+    return None
+
+
 @given(dispatches())
 def test_canonical_never_fails_and_is_settled(dispatch: Dispatch) -> None:
     """Once canonical, a dispatch stays as it is; and its arm id says what it is."""
@@ -61,24 +79,31 @@ def test_what_services_put_around_a_name_makes_no_other_model(id_: str, form: st
 def test_resolution_answers_or_says_why_not(
     model: str | None, provider: str | None, effort: str | None, parent: str | None, call: str | None
 ) -> None:
-    params = ResolveParams(model=model, provider=provider, reasoning_effort=effort, parent=Parent(model=parent))
+    params = ResolveParams(
+        model=model, provider=provider, reasoning_effort=effort, parent=Parent(model=parent), call=Call(model=call)
+    )
     for catalog in (CATALOG, POOLED):
-        (answer,) = catalog.resolve_batch([params], ResolveParams(model=call))
-        if isinstance(answer, Resolved):
+        answer = outcome(partial(catalog.resolve, params))
+        if answer is not None:
             msgspec.json.encode(answer)
             assert catalog.in_pool(answer.dispatch)
-        else:
-            assert isinstance(answer, RequestError)
-            assert len(answer.message) < 2000
-            assert "\n" not in answer.message
+
+
+@given(st.lists(dispatches(), min_size=1, max_size=3), st.lists(texts, max_size=2))
+def test_a_question_passes_or_is_told_what_is_wrong(candidates: list[Dispatch], tiers: list[str]) -> None:
+    request = Recommend(task=Task(goal="x"), candidates=[*candidates], constraints=Constraints(tiers=tiers))
+    outcome(partial(CATALOG.check_request, request))
+    for dispatch in candidates:
+        reached = CATALOG.reached(dispatch, None, 0)
+        assert reached is None or reached.dispatch.role == dispatch.role
 
 
 @given(st.text(min_size=1, max_size=20))
 def test_ten_kilobytes_are_refused(text: str) -> None:
     long = (text * 10_240)[:10_240]
-    (answer,) = CATALOG.resolve_batch([ResolveParams(model=long)])
-    assert isinstance(answer, RequestError)
-    assert len(answer.message) < 200
+    with pytest.raises(RequestError) as refused:
+        CATALOG.resolve(ResolveParams(model=long))
+    assert len(refused.value.message) < 200
     dispatch = Dispatch(executor="delegate", model=long)
     assert CATALOG.canonical(dispatch) == dispatch
     assert CATALOG.price(None, long, Tokens(input=1), None) is None

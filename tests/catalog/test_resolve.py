@@ -2,7 +2,7 @@
 
 import pytest
 
-from routerd.catalog import Catalog, Resolved, ResolveParams
+from routerd.catalog import Call, Catalog, Resolved, ResolveParams
 from routerd.errors import InvalidParams, OutsidePool, UnknownModel
 from routerd.events import Dispatch, Parent, arm_id
 from tests.catalog.conftest import Make
@@ -19,14 +19,15 @@ def arm(catalog: Catalog, resolved: Resolved) -> str:
 
 def test_the_task_decides_before_the_call_the_default_and_the_parent(make: Make) -> None:
     catalog = make('[delegation]\nmodel = "gpt-5.4"\nreasoning_effort = "low"\n')
-    call = ResolveParams(model="glm-4.7", parent=PARENT)
-    for task, over, expected, by in [
-        (ResolveParams(model="opus", reasoning_effort="high"), call, "openrouter:claude-opus-5-5@high", "task"),
-        (ResolveParams(), call, "openrouter:glm-4.7@low", "call"),
-        (ResolveParams(parent=PARENT), None, "openrouter:gpt-5.4@low", "delegation"),
-        (ResolveParams(), None, "openai:gpt-5.4@low", "delegation"),
+    call = Call(model="glm-4.7", parent=PARENT)
+    for task, expected, by in [
+        (ResolveParams(model="opus", reasoning_effort="high", call=call), "openrouter:claude-opus-5-5@high", "task"),
+        (ResolveParams(call=call), "openrouter:glm-4.7@low", "call"),
+        (ResolveParams(call=Call(reasoning_effort="high")), "openai:gpt-5.4@high", "delegation"),
+        (ResolveParams(parent=PARENT), "openrouter:gpt-5.4@low", "delegation"),
+        (ResolveParams(), "openai:gpt-5.4@low", "delegation"),
     ]:
-        resolved = catalog.resolve(task, over)
+        resolved = catalog.resolve(task)
         assert (arm(catalog, resolved), resolved.resolved_by) == (expected, by)
 
 
@@ -64,12 +65,12 @@ def test_a_configured_provider_that_lists_a_model_gets_it(make: Make) -> None:
 
 
 def test_first_the_models_of_the_call(catalog: Catalog) -> None:
-    resolved = catalog.resolve(ResolveParams(provider="openai"), ResolveParams(model="gpt-5.4"))
+    resolved = catalog.resolve(ResolveParams(provider="openai", call=Call(model="gpt-5.4")))
     assert (resolved.resolved_by, resolved.dispatch.model) == ("call", "gpt-5.4")
 
 
 def test_a_model_of_the_call_that_the_provider_does_not_serve_is_passed_over_aloud(catalog: Catalog) -> None:
-    resolved = catalog.resolve(ResolveParams(provider="openai"), ResolveParams(model="glm-4.7"))
+    resolved = catalog.resolve(ResolveParams(provider="openai", call=Call(model="glm-4.7")))
     assert resolved.resolved_by == "runtime_default"
     assert any("'glm-4.7' is not served by openai" in warning for warning in resolved.warnings)
 
@@ -89,6 +90,20 @@ def test_then_the_parents_model_with_a_warning(catalog: Catalog) -> None:
     resolved = catalog.resolve(ResolveParams(provider="azure", parent=PARENT))
     assert resolved.resolved_by == "parent_model"
     assert any("azure has no default model: the parent's" in warning for warning in resolved.warnings)
+
+
+def test_neither_a_default_nor_the_parents_model_runs_where_it_is_not_served(make: Make) -> None:
+    """The four tiers look before they take: at what is known of the provider, and at the user's list of its models."""
+    wrong = make('[providers.openai]\ndefault_model = "opus"\n')
+    with pytest.raises(UnknownModel, match="openai does not serve 'opus'"):
+        wrong.resolve(ResolveParams(provider="openai"))
+    lab = make('[providers.lab]\nbase_url = "http://127.0.0.1:9/v1"\nmodels = ["lab-1"]\n')
+    with pytest.raises(UnknownModel, match=r"providers\.lab\.models does not list the parent's"):
+        lab.resolve(ResolveParams(provider="lab", parent=PARENT))
+    passed_over = make('[providers.lab]\nbase_url = "http://x"\nmodels = ["lab-1"]\ndefault_model = "lab-1"\n')
+    resolved = passed_over.resolve(ResolveParams(provider="lab", call=Call(model="opus")))
+    assert (resolved.dispatch.model, resolved.resolved_by) == ("lab-1", "default_model")
+    assert any("'opus' is not served by lab" in warning for warning in resolved.warnings)
 
 
 def test_never_a_model_that_the_provider_does_not_serve(make: Make) -> None:
@@ -169,6 +184,28 @@ def test_a_parents_own_word_for_effort_is_no_error(catalog: Catalog) -> None:
     assert resolved.dispatch.reasoning_effort is None
 
 
+def test_an_effort_of_the_call_is_refused_as_that_of_the_task_is(catalog: Catalog) -> None:
+    with pytest.raises(InvalidParams, match=r"^call\.reasoning_effort: gpt-4o takes no"):
+        catalog.resolve(ResolveParams(model="gpt-4o", call=Call(reasoning_effort="high")))
+    with pytest.raises(InvalidParams, match=r"^call\.reasoning_effort: no such level 'turbo'"):
+        catalog.resolve(ResolveParams(model="opus", call=Call(reasoning_effort="turbo")))
+
+
+def test_a_provider_that_passes_a_model_on_takes_what_both_know(catalog: Catalog) -> None:
+    """Anthropic takes max for its own; OpenRouter ends at xhigh."""
+    direct = catalog.resolve(ResolveParams(model="opus", reasoning_effort="max"))
+    passed_on = catalog.resolve(ResolveParams(model="opus", provider="openrouter", reasoning_effort="max"))
+    assert (direct.dispatch.reasoning_effort, passed_on.dispatch.reasoning_effort) == ("max", "xhigh")
+
+
+def test_the_users_word_on_efforts_cannot_give_a_model_what_it_has_not(make: Make) -> None:
+    catalog = make('[providers.openrouter]\nefforts = ["low", "X-High"]\n')
+    with pytest.raises(InvalidParams, match="gpt-4o takes no reasoning effort"):
+        catalog.resolve(ResolveParams(model="gpt-4o", provider="openrouter", reasoning_effort="low"))
+    resolved = catalog.resolve(ResolveParams(model="opus", provider="openrouter", reasoning_effort="max"))
+    assert resolved.dispatch.reasoning_effort == "xhigh"
+
+
 def test_the_users_word_on_efforts_counts(make: Make) -> None:
     catalog = make('[providers.openrouter]\nefforts = ["low", "high"]\n')
     resolved = catalog.resolve(ResolveParams(model="opus", provider="openrouter", reasoning_effort="max"))
@@ -242,7 +279,7 @@ def test_acp_commands_pass_through_untouched(make: Make) -> None:
     catalog = make('[providers.helper]\nacp_command = "helper"\nacp_args = ["--stdio"]\ndefault_model = "acme-one"\n')
     configured = catalog.resolve(ResolveParams(provider="helper"))
     assert (configured.acp_command, configured.acp_args) == ("helper", ["--stdio"])
-    from_call = catalog.resolve(ResolveParams(model="opus"), ResolveParams(acp_command="c", acp_args=["1"]))
+    from_call = catalog.resolve(ResolveParams(model="opus", call=Call(acp_command="c", acp_args=["1"])))
     assert (from_call.acp_command, from_call.acp_args) == ("c", ["1"])
     assert catalog.resolve(ResolveParams(model="opus")).acp_command is None
 
@@ -252,24 +289,18 @@ def test_acp_commands_pass_through_untouched(make: Make) -> None:
 
 def test_each_task_of_a_batch_resolves_alone(make: Make) -> None:
     catalog = make(env={"ANTHROPIC_API_KEY": "x", "GLM_API_KEY": "y"})
-    call = ResolveParams(model="sonnet", reasoning_effort="low", parent=PARENT)
+    call = Call(model="sonnet", reasoning_effort="low", parent=PARENT)
     tasks = [
-        ResolveParams(model="opus --provider anthropic"),
-        ResolveParams(provider="zai"),
-        ResolveParams(model="no-such-model"),
-        ResolveParams(),
-        ResolveParams(model="gpt-5.4", provider="openai"),
+        ResolveParams(model="opus --provider anthropic", call=call),
+        ResolveParams(provider="zai", call=call),
+        ResolveParams(call=call),
+        ResolveParams(model="gpt-5.4", provider="openai", call=call),
     ]
-    answers = catalog.resolve_batch(tasks, call)
-    assert isinstance(answers[2], UnknownModel)
-    resolved = [answer for answer in answers if isinstance(answer, Resolved)]
+    resolved = [catalog.resolve(task) for task in tasks]
     assert [r.dispatch.provider for r in resolved] == ["anthropic", "zai", "openrouter", "openai"]
     assert [(r.credential.name, r.credential.present) for r in resolved] == [
         ("ANTHROPIC_API_KEY", True), ("GLM_API_KEY", True), ("OPENROUTER_API_KEY", False), ("OPENAI_API_KEY", False),
     ]  # fmt: skip
-    for task, answer in zip(tasks, answers, strict=True):
-        if isinstance(answer, Resolved):
-            assert catalog.resolve(task, call) == answer
 
 
 # --- the pool ---------------------------------------------------------------------------------------------------------
@@ -299,6 +330,15 @@ def test_what_is_inside_is_found_without_its_provider(make: Make) -> None:
     catalog = make(POOL)
     assert arm(catalog, catalog.resolve(ResolveParams(model="opus"))) == "openrouter:claude-opus-5-5"
     assert arm(catalog, catalog.resolve(ResolveParams(model="glm-4.7", provider="novita"))) == "novita:glm-4.7"
+
+
+def test_what_a_request_leaves_open_is_filled_in_from_the_pool(make: Make) -> None:
+    catalog = make('[pool]\nmodels = [{model = "opus", reasoning_effort = "high", role = "leaf"}, "haiku"]\n')
+    resolved = catalog.resolve(ResolveParams(model="opus"))
+    assert arm(catalog, resolved) == "anthropic:claude-opus-5-5@high#leaf"
+    assert "the pool has it as delegate:anthropic:claude-opus-5-5@high#leaf only" in resolved.warnings
+    with pytest.raises(OutsidePool):
+        catalog.resolve(ResolveParams(model="opus", reasoning_effort="low"))
 
 
 def test_with_fallback_the_default_runs_with_a_warning(make: Make) -> None:
@@ -343,6 +383,31 @@ def test_an_orchestrator_too_deep_is_a_leaf_and_the_answer_says_so(
     said = [warning for warning in resolved.warnings if "orchestrator becomes leaf" in warning]
     assert bool(said) is (word is not None)
     assert word is None or word in said[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "depth", "children"),
+    [("", 0, 3), ("", 1, 0), ("max_spawn_depth = 2", 1, 3), ("max_concurrent_children = 7", 0, 7)],
+)
+def test_the_answer_says_how_many_children_the_task_may_have(
+    make: Make, config: str, depth: int, children: int
+) -> None:
+    resolved = make(f"[delegation]\n{config}\n").resolve(ResolveParams(model="opus", depth=depth))
+    assert resolved.max_concurrent_children == children
+    assert any("may have no children" in warning for warning in resolved.warnings) is (children == 0)
+
+
+def test_a_dispatch_is_degraded_with_a_word(make: Make) -> None:
+    """For whoever recommends one."""
+    flat, deep = make(), make("[delegation]\nmax_spawn_depth = 2\n")
+    boss = Dispatch(executor="delegate", model="opus", role="orchestrator")
+    dispatch, warning = flat.degraded(boss, 0)
+    assert (dispatch.role, dispatch.model) == ("leaf", "opus")
+    assert warning is not None
+    assert "orchestrator becomes leaf" in warning
+    assert deep.degraded(boss, 0) == (boss, None)
+    leaf = Dispatch(executor="delegate", model="opus", role="leaf")
+    assert flat.degraded(leaf, 9) == (leaf, None)
 
 
 def test_roles_are_part_of_the_arm(make: Make) -> None:

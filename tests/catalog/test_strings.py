@@ -100,6 +100,13 @@ amazon.nova-pro-v1:0                              bedrock:nova-pro
 mistral-medium-2604                               mistral:mistral-medium-3.5
 claude-opus-9 --provider anthropic                anthropic:claude-opus-9
 my-finetune --provider vllm                       vllm:my-finetune
+mistral:7b --provider ollama                      ollama:mistral%3A7b
+qwen:0.5b-chat-q4_0 --provider ollama             ollama:qwen%3A0.5b-chat-q4_0
+deepseek-r1:8b --provider ollama                  ollama:deepseek-r1%3A8b
+opus:thinking                                     anthropic:claude-opus-5-5%3Athinking
+glm-4.7:extended                                  openrouter:glm-4.7%3Aextended
+glm-4.7:fast                                      zai:glm-4.7%3Afast
+--global --provider openrouter opus --global      openrouter:claude-opus-5-5
 """
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-1-20250805-v1:0"
@@ -117,6 +124,11 @@ z-ai:glm-4.7                      glm-4.7 --provider zai
 openrouter:anthropic/claude-opus-5  anthropic/claude-opus-5 --provider openrouter
 gemini:gemini-2.5-pro             gemini-2.5-pro --provider google
 glm-4.7:foo                       glm-4.7
+glm-4.7:high                      glm-4.7
+nobody:glm-4.7                    glm-4.7
+claude:opus                       opus --provider anthropic
+anthropic:opus --provider openrouter  opus --provider anthropic
+mistral:7b                        mistral
 opus --provider openai            claude-opus-5-5 --provider anthropic
 gpt-5 --provider anthropic        gpt-5 --provider openai
 glm-4.7 --provider opnrouter      openrouter

@@ -68,6 +68,14 @@ async def test_a_report_that_came_before_its_log_is_the_same_outcome(bench: Benc
     assert bench.row("t:1")["wall_time_ms"] == 1000
 
 
+async def test_a_unit_that_gets_another_id_is_no_new_unit(bench: Bench) -> None:
+    """Whoever is told of spawns must not be told twice: first by a report, then by the log."""
+    (reported,) = await bench.write([report("o1", "c:1", dispatch=HAIKU)])
+    assert reported.had_ended is None
+    changes = await bench.write([seen("t:1", "c:1")])
+    assert [(change.record.id, change.had_ended) for change in changes if change.record] == [("t:1", True)]
+
+
 async def test_the_same_report_again_is_a_duplicate_and_another_under_its_id_is_refused(bench: Bench) -> None:
     first = report("o1", "t:1", dispatch=HAIKU)
     await bench.write([first])

@@ -1,0 +1,184 @@
+"""`routerctl config import FILE`: another program's YAML into routerd's own configuration, comments kept."""
+
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import tomlkit
+from cyclopts import Parameter
+from tomlkit.items import AoT
+
+from routerd.catalog import Catalog
+from routerd.cli.common import DEFAULTS, Common, show
+from routerd.cli.view import console
+from routerd.config import Config, decode
+from routerd.errors import ConfigError, UsageError
+from routerd.places import config_path
+from routerd.policy_yaml import Wishes, read
+from routerd.sources import SOURCES
+
+
+def import_(
+    file: Path,
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    common: Common = DEFAULTS,
+) -> int:
+    """A delegation policy in YAML (delegation.policy, as in Hermes' config.yaml) into routerd's own configuration.
+
+    It shows what would change and asks; elsewhere than on a terminal it needs --yes. FILE is only read. What the
+    configuration held before is kept beside it.
+
+    Example: routerctl config import ~/.hermes/config.yaml --dry-run
+
+    Parameters
+    ----------
+    file: Path
+        The YAML.
+    yes: bool
+        Write without asking.
+    dry_run: bool
+        Show what would change, and write nothing.
+    """
+    own = config_path(os.environ, existing=False)
+    assert own is not None
+    before = _text(own) if own.exists() else ""
+    wishes = read(_text(file), str(file))
+    after = merged(before, wishes, str(own))
+    answer: dict[str, Any] = {
+        "path": str(own), "diff": _diff(before, after, own), "notes": wishes.notes, "written": False, "backup": None,
+    }  # fmt: skip
+    if not common.json:
+        _show_change(answer)
+    if after != before and not dry_run and _agreed(yes=yes):
+        answer |= {"written": True, "backup": _write(own, after)}
+    return show(answer, common, _show_end)
+
+
+def merged(before: str, wishes: Wishes, name: str) -> str:
+    """
+    The configuration with what is wished for, its comments and its order kept; what it says already stays as it is.
+
+    Args:
+        before: The configuration as it is.
+        wishes: What is to be in it.
+        name: Stands for the file in messages.
+
+    Raises:
+        ConfigError: The configuration cannot be used as it is, or could not be with the wishes in it.
+    """
+    config = decode(before, name, frozenset(SOURCES))
+    document = tomlkit.parse(before)
+    in_force = msgspec.to_builtins(config)
+    for key, value in wishes.values.items():
+        table, _, member = key.partition(".")
+        if in_force[table].get(member) != value:
+            document.setdefault(table, tomlkit.table())[member] = value
+    _add_to_pool(document, config, wishes.pool)
+    after = tomlkit.dumps(document)
+    Catalog(decode(after, f"{name} with this in it", frozenset(SOURCES)), os.environ).check(f"{name} with this in it")
+    return after
+
+
+def _add_to_pool(document: tomlkit.TOMLDocument, config: Config, entries: list[dict[str, str]]) -> None:
+    """Appends what is not there yet, in the form that the pool has already."""
+    there = [{"model": one} if isinstance(one, str) else msgspec.to_builtins(one) for one in config.pool.models]
+    said = [{name: value for name, value in one.items() if value not in (None, [])} for one in there]
+    new = [entry for number, entry in enumerate(entries) if entry not in said and entry not in entries[:number]]
+    if not new:
+        return
+    pool = document.setdefault("pool", tomlkit.table())
+    if "models" not in pool:
+        pool["models"] = tomlkit.aot()
+    for entry in new:
+        row = tomlkit.table() if isinstance(pool["models"], AoT) else tomlkit.inline_table()
+        row.update(entry)
+        pool["models"].append(row)
+
+
+def _text(path: Path) -> str:
+    """
+    What a file says, line ends and all.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+
+
+def _diff(before: str, after: str, path: Path) -> str:
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, str(path) if before else "/dev/null", str(path)))
+
+
+def _agreed(*, yes: bool) -> bool:
+    """
+    Whether it may be written.
+
+    Raises:
+        UsageError: There is nobody to ask.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nothing is written without being asked for: give --yes, or --dry-run to look only")
+    try:
+        return input("Write this? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _write(path: Path, text: str) -> str | None:
+    """
+    Puts a file in the place of the configuration, at once or not at all; where it leads, if it is a link.
+
+    Returns:
+        Path of the copy of what was there before, or None.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    path = path.resolve()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        backup = _backup(path) if path.exists() else None
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_bytes(text.encode())
+        draft.chmod(mode)
+        draft.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    return backup
+
+
+def _backup(path: Path) -> str:
+    """Copies the file beside itself, under the first name that is free."""
+    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in range(10_000))
+    free = next(name for name in names if not name.exists())
+    free.write_bytes(path.read_bytes())
+    free.chmod(path.stat().st_mode & 0o777)
+    return str(free)
+
+
+def _show_change(answer: dict[str, Any]) -> None:
+    print(answer["diff"] or f"{answer['path']} says all of it already", end="" if answer["diff"] else "\n")
+    for note in answer["notes"]:
+        print(f"note: {note}")
+
+
+def _show_end(answer: dict[str, Any]) -> None:
+    out = console()
+    if not answer["written"]:
+        out.print("nothing is written")
+        return
+    before = f" (before: {answer['backup']})" if answer["backup"] else ""
+    out.print(f"written: {answer['path']}{before}; a running daemon reads it when it gets SIGHUP")

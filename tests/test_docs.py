@@ -1,0 +1,53 @@
+"""
+The examples of `docs/` are what really comes out. After a change that is meant: `python -m tests.test_docs`.
+
+A console block holds commands (`$ …`), each with what it prints; a toml block before them is the configuration.
+"""
+
+import os
+import re
+import shlex
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Place
+
+DOCS = Path(__file__).parents[1] / "docs"
+CONSOLE = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+TOML = re.compile(r"(?<=```toml\n).*?(?=```)", re.DOTALL)
+
+
+def rerun(text: str, home: Path) -> str:
+    """The document with what its commands print now."""
+    place = Place(home)
+    config = TOML.search(text)
+    assert config is not None
+    place.write({".config/routerd/config.toml": config[0].encode()})
+    return CONSOLE.sub(lambda block: _block(block[0], place), text)
+
+
+def _block(block: str, place: Place) -> str:
+    commands = [line for line in block.splitlines() if line.startswith("$ ")]
+    return "\n".join(f"{command}\n{_printed(command, place)}" for command in commands)
+
+
+def _printed(command: str, place: Place) -> str:
+    program, *arguments = shlex.split(command.removeprefix("$ "))
+    done = place.run(program, *arguments)
+    lines = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+@pytest.mark.parametrize("name", ["vocabulary.md"])
+def test_the_examples_are_what_comes_out(name: str, tmp_path: Path) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    assert rerun(text, tmp_path) == text
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        for path in DOCS.glob("vocabulary.md"):
+            path.write_text(rerun(path.read_text(encoding="utf-8"), Path(scratch)), encoding="utf-8")
+            os.write(1, f"{path} is written anew\n".encode())
