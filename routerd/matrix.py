@@ -6,7 +6,7 @@ The reward of a choice is
     R = succeeded - W · min(c / c95, 1)
 
 where c is its cost in US dollars (its wall time in a file that gives no cost) and c95 the 95th percentile over the
-whole matrix. Files are read strictly where a slip would falsify a score (every task has an outcome of every arm, and costs
+whole matrix. Files are read strictly where a slip would falsify a score (every task has an outcome of every arm, costs
 are given for all choices or for none) and leniently where it would not: members that are not known are passed over.
 """
 
