@@ -194,5 +194,7 @@ PEERS: dict[str, Callable[[Table, np.random.Generator], Any]] = {
     "LiteLLM adaptive": lambda table, rng: LiteLlm(table, rng, tiers=False),
     "LiteLLM adaptive, tiers told": lambda table, rng: LiteLlm(table, rng, tiers=True),
 }
+TOLD = ("LiteLLM adaptive, tiers told",)
+"""Those that know something of the arms beforehand."""
 MODULES = ("mabwiser", "contextualbandits", "vowpalwabbit", "litellm")
 """What must be installed for them."""

@@ -19,7 +19,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 from matrices import FILES, PRIORS, engine, load, using
-from peers import MODULES, PEERS, tabled
+from peers import MODULES, PEERS, TOLD, tabled
 
 from routerd.config import Config
 from routerd.matrix import Matrix
@@ -197,17 +197,17 @@ def targets(found: Found) -> list[tuple[str, bool]]:
     right, none, flipped = (ours(DEFAULT, priors).name for priors in ("right", "none", "flipped"))
     lines: list[tuple[str, bool]] = []
 
-    def best_peer(mark: str) -> tuple[float, str]:
-        return max((found.at(name, mark), name) for name in PEERS)
+    def best(names: Iterable[str], mark: str) -> tuple[float, str]:
+        return max((found.at(name, mark), name) for name in names)
 
     for mark, least in TARGETS.items():
         if mark in found.marks:
             score = found.at(right, mark)
             lines.append((f"priors right at {mark}: {score:.3f}, aim {least:.2f}", score >= least))
-            peer, name = best_peer(mark)
+            peer, name = best(PEERS, mark)
             lines.append((f"priors right at {mark}: {score:.3f}, best peer {peer:.3f} ({name})", score > peer))
     for mark in found.marks[1:]:
-        score, (peer, name) = found.at(none, mark), best_peer(mark)
+        score, (peer, name) = found.at(none, mark), best(PEERS.keys() - TOLD, mark)
         lines.append(
             (f"no priors at {mark}: {score:.3f}, best peer less .03 {peer - 0.03:.3f} ({name})", score >= peer - 0.03)
         )

@@ -27,7 +27,7 @@ from peers import PEERS, tabled
 
 from routerd.config import Config
 from routerd.matrix import Matrix, read
-from routerd.replay import interval, marks, score_orders
+from routerd.replay import NewPlayer, interval, marks, score_orders
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def made(kind: str, arms: int) -> Matrix:
 def played(matrix: Matrix, orders: int) -> dict[str, Floats]:
     """The scores of the default policy by what it is told, and of two peers without features, (orders, marks)."""
     config, table = using(Config().policy.name), tabled(matrix, WEIGHT)
-    players = {
+    players: dict[str, NewPlayer] = {
         **{f"priors {how}": engine(matrix, config, cost_weight=WEIGHT, priors=how) for how in PRIORS},
         **{name: partial(PEERS[name], table) for name in BESIDE},
     }
