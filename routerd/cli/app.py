@@ -19,6 +19,7 @@ VERBS = {
     "models": ("models:models", "Which models there are, how able and how dear. Works without a daemon."),
     "resolve": ("resolve:resolve", "What a model string means, who serves it, which credential it needs."),
     "events": ("events:events", "Decisions and outcomes as they come."),
+    "replay": ("replay:replay", "What each policy would have earned on tasks whose outcomes are all known."),
     "import": ("import_:import_", "Outcomes from elsewhere, read once."),
     "config": ("config:app", "Where the configuration is, whether it can be used, and what is in force."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
