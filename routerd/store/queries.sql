@@ -106,3 +106,21 @@ FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LI
 
 -- name: columns_kept
 SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, c.cid;
+
+-- name: delegated
+SELECT count(*), sum(censored IS NOT NULL), min(ended_at)
+FROM outcomes WHERE executor = 'delegate' AND ended = 1 AND ended_at >= ?;
+
+-- name: tasks_learnt
+SELECT outcomes.agent, outcomes.kind, outcomes.learnt, outcomes.features, decisions.propensity
+FROM outcomes LEFT JOIN decisions ON decisions.id = outcomes.decision_id
+WHERE outcomes.executor = 'delegate' AND outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ?;
+
+-- name: decisions_learnt
+SELECT decisions.body, outcomes.agent, outcomes.kind, outcomes.learnt
+FROM outcomes JOIN decisions ON decisions.id = outcomes.decision_id
+WHERE outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ? AND decisions.basis IN ('learned', 'prior');
+
+-- name: asked
+SELECT agent, session_id, executor, asked, arm, model, tokens, ended_at
+FROM outcomes WHERE ended = 1 AND asked IS NOT NULL AND ended_at >= ?;
