@@ -13,7 +13,7 @@ it keeps are not those that it hands on.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 import numpy as np
@@ -27,9 +27,9 @@ from routerd.reward import MS_PER_HOUR, Worth
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-Verdict = Literal["switch", "unsure", "keep", "too_little"]
-"""The other arm is as good and worth more; it seems worth more, but not surely as good; the baseline is the best of
-those that can be told apart; there is not enough to tell."""
+Verdict = Literal["switch", "unsure", "worse", "keep", "too_little"]
+"""The other arm is as good and worth more; it may be as good, but that is not sure; it is cheaper, but likelier worse
+than not; the baseline is worth most; there is not enough to tell."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,8 +218,7 @@ def savings(
 
 
 def _rank(one: _Measured) -> tuple[int, float, str, str]:
-    order = {"switch": 0, "unsure": 1, "keep": 2, "too_little": 3}
-    return order[one.line.verdict], -one.gain, one.line.agent, one.line.kind or ""
+    return get_args(Verdict).index(one.line.verdict), -one.gain, one.line.agent, one.line.kind or ""
 
 
 def _parts(measured: Sequence[_Measured]) -> tuple[list[Moved], list[Moved]]:
@@ -262,8 +261,7 @@ class _Judge:
         if lacking[baseline] is not None or not known:
             return _Measured(_replace(bare, reason=_missing(baseline, others, allowed, lacking)))
         found = [self._compared(bare, arm, ran, tasks) for arm in known]
-        fit = [one for one in found if one.line.verdict == "switch"]
-        return max(fit or found, key=lambda one: one.gain)
+        return min(found, key=_rank)
 
     def _compared(self, bare: Line, arm: str, ran: list[Task], tasks: list[Task]) -> _Measured:
         """The tasks of the baseline on another arm."""
@@ -278,7 +276,8 @@ class _Judge:
         gain = len(ran) * self._question.prices.success_usd * success.mean(after - before)
         gain += self._question.prices.hour_usd * (hours.saved.mean if hours else 0.0)
         gain += self._question.prices.money * (dollars.saved.mean if dollars else 0.0)
-        verdict: Verdict = "keep" if gain <= 0.0 else "switch" if worse < gate.epsilon else "unsure"
+        cheaper: Verdict = "switch" if worse < gate.epsilon else "unsure" if worse < 0.5 else "worse"
+        verdict: Verdict = cheaper if gain > 0.0 else "keep"
         both = [task for task in tasks if task.arm in (baseline, arm)]
         line = _replace(
             bare,
@@ -341,7 +340,9 @@ class _Judge:
             success=success.interval(sum(parts[1:], parts[0])),
             saved_hours=saved_in_all(self._effects[WALL_TIME], hours, -1.0) if hours else None,
             saved_usd=saved_in_all(self._effects[COST], dollars, -1.0) if dollars else None,
-            audit=audit(self._decisions, self._decisions, baseline, None, tasks=len(told), prices=self._question.prices),
+            audit=audit(
+                self._decisions, self._decisions, baseline, None, tasks=len(told), prices=self._question.prices
+            ),
         )
 
     def _against(self, target: int, baseline: str, told: list[Task]) -> list[Moved]:

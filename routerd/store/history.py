@@ -1,14 +1,16 @@
-"""What `savings` and `drift` ask of the database: the past, from a moment on, on a read-only connection."""
+"""What `savings`, `drift` and `metrics` ask of the database: the past, on a read-only connection."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from routerd.drift import Asked
 from routerd.evaluation import Seen, seen
-from routerd.events import Contribution, Decision, Dispatch, Tokens
+from routerd.events import Contribution, Decision, Dispatch, Tokens, arm_dispatch
+from routerd.metrics import BUCKETS_S, Sample, histogram
 from routerd.savings import Task
+from routerd.spans import Done
 from routerd.store.rows import contribution_of
 from routerd.store.schema import queries
 
@@ -98,3 +100,52 @@ def asked(connection: sqlite3.Connection, since: float) -> list[Asked]:
             queries()["asked"], (since,)
         )
     ]
+
+
+def samples(connection: sqlite3.Connection) -> list[Sample]:
+    """The database's part of `metrics`."""
+    sql = queries()
+    task = ("agent", "executor", "arm", "model")
+    found = []
+    for *known, explored, count in connection.execute(sql["metric_decisions"]):
+        labels = dict(zip(("agent", "arm", "basis", "policy"), known, strict=True))
+        found.append(Sample("routerd_decisions", {**labels, "explored": _word(explored)}, count))
+    for *known, outcome, count in connection.execute(sql["metric_outcomes"]):
+        found.append(Sample("routerd_outcomes", {**dict(zip(task, known, strict=True)), "outcome": outcome}, count))
+    for *known, estimated, dollars in connection.execute(sql["metric_costs"]):
+        labels = {**dict(zip(task, known, strict=True)), "estimated": _word(estimated)}
+        found.append(Sample("routerd_cost_dollars", labels, dollars))
+    for row in connection.execute(sql["metric_tokens"]):
+        for kind, count in zip(("input", "output", "cache_read", "cache_write"), row[4:], strict=True):
+            found.append(Sample("routerd_tokens", {**dict(zip(task, row[:4], strict=True)), "kind": kind}, count))
+    for row in connection.execute(sql["metric_durations"], BUCKETS_S):
+        labels = dict(zip(task, row[:4], strict=True))
+        found += histogram("routerd_task_duration_seconds", labels, row[6:], count=row[4], total=row[5])
+    for agent, at in connection.execute(sql["metric_last"]):
+        found.append(Sample("routerd_last_outcome_timestamp_seconds", {"agent": agent}, at))
+    return found
+
+
+def _word(flag: int) -> str:
+    return "true" if flag else "false"
+
+
+def decided_tasks(connection: sqlite3.Connection, since: float) -> Iterator[tuple[Decision, Done | None]]:
+    """Every decision since a moment, oldest first, with the task that followed where that has ended."""
+    for body, agent, arm, model, ended_at, wall_time_ms, cost_usd, succeeded, censored, tokens in connection.execute(
+        queries()["decisions_and_tasks"], (since,)
+    ):
+        done = None
+        if ended_at is not None:
+            done = Done(
+                agent=agent,
+                provider=arm_dispatch(arm).provider,
+                model=model,
+                ended_at=ended_at,
+                wall_time_ms=wall_time_ms,
+                cost_usd=cost_usd,
+                succeeded=succeeded,
+                censored=censored,
+                tokens=None if tokens is None else _tokens.decode(tokens),
+            )
+        yield _decisions.decode(body), done
