@@ -22,7 +22,7 @@ from routerd.audit import ENOUGH, Audit, audit
 from routerd.config import GateConfig
 from routerd.effects import COST, SUCCESS, WALL_TIME, Effects, Interval, Moved, moved, saved_in_all
 from routerd.evaluation import Seen
-from routerd.features import Floats, vector
+from routerd.features import Floats
 from routerd.reward import MS_PER_HOUR, Worth
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,6 +38,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         arm: What ran.
+        x: Features, (DIM,).
         success: Judged success, believed with
         verdicts: its weight in [0, 1].
         chosen: routerd chose what ran.
@@ -47,7 +48,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     kind: str
     arm: str
-    features: dict[str, object]
+    x: Floats
     success: float | None
     verdicts: float
     wall_time_ms: float | None
@@ -399,7 +400,7 @@ def _missing(baseline: str, others: list[str], allowed: list[str], lacking: dict
 
 
 def _features(tasks: Sequence[Task]) -> Floats:
-    return np.array([vector(task.features) for task in tasks])
+    return np.array([task.x for task in tasks])
 
 
 def _probability(interval: Interval) -> Interval:

@@ -1,10 +1,10 @@
 """`routerctl savings` on a terminal: a paragraph for each line that tells something, and what is missing for others."""
 
+import textwrap
 import time
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 
 from routerd.cli.view import console
 
@@ -24,33 +24,35 @@ def render(answer: dict[str, Any]) -> None:
         _so_far(done, answer, out)
     _missing([line for line in answer["lines"] if line["verdict"] == "too_little"], out)
     if told or answer["so_far"]:
-        out.print(
-            "\n[ ]: 90 % intervals. Figures are what is believed; the audit is reckoned from routerd's own draws alone."
-            "\nMoney is by list price. docs/savings.md says how each number is made.",
-            style="dim",
-        )
+        out.print()
+        _say(FOOT, out, style="dim", indent="")
+
+
+FOOT = (
+    "[ ]: 90 % intervals. Figures are what is believed; the audit is reckoned from routerd's own draws alone. Money is "
+    "by list price. docs/savings.md says how each number is made."
+)
 
 
 def _heading(answer: dict[str, Any], out: Console) -> None:
     counted, shares = answer["delegations"], answer["shares"]
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer["since"]))
     if not counted["count"]:
-        out.print(f"since {since}: no delegation has ended; `routerctl status` says what is read")
+        _say(f"since {since}: no delegation has ended; `routerctl status` says what is read", out, indent="")
         return
     hours, dollars = (sum(share[name] for share in shares) for name in ("hours", "cost_usd"))
     said = f"since {since}: {counted['count']} delegations"
     if counted["learnt"] < counted["count"]:
         left = counted["count"] - counted["learnt"]
         said += f", {left} of them not learnt from (censored, or nobody knows what ran)"
-    out.print(said)
+    _say(said, out, indent="")
     if shares:
         most = shares[0]
-        out.print(
-            f"{most['share']:.0%} of {counted['learnt']} ran on {most['arm']} in {most['agent']}".replace("%", " %")
-        )
+        ran = f"{_percent(most['share'])} of {counted['learnt']} ran on {most['arm']} in {most['agent']}"
+        _say(ran, out, indent="")
         unknown = [f"{sum(s[key] for s in shares)} {what}" for key, what in UNKNOWN if any(s[key] for s in shares)]
         without = f" ({', '.join(unknown)})" if unknown else ""
-        out.print(f"they took {hours:.1f} h and {_money(dollars)}{without}")
+        _say(f"they took {hours:.1f} h and {_money(dollars)}{without}", out, indent="")
 
 
 UNKNOWN = (("untimed", "of unknown time"), ("unpriced", "of unknown cost"))
@@ -58,7 +60,8 @@ UNKNOWN = (("untimed", "of unknown time"), ("unpriced", "of unknown cost"))
 
 def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
     before, after = line["baseline"], line["candidate"]
-    out.print(f"\n{_name(line)}: {line['moved']} of {line['tasks']} ran on {before['arm']}", style="bold")
+    out.print()
+    _say(f"{_name(line)}: {line['moved']} of {line['tasks']} ran on {before['arm']}", out, style="bold", indent="")
     points = f"{100 * answer['delta']:g} points"
     odds = f"chance of being worse by more than {points}: {_percent(line['chance_worse'])}"
     success = f"{_percents(after['success'])} against {_percents(before['success'])}"
@@ -73,7 +76,7 @@ def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
         _figures(line, out)
     _evidence(line, answer, out)
     if line["command"] is not None:
-        _say(f"apply it: {line['command']}", out, style="bold")
+        out.print(f"  apply it: {line['command']}", style="bold", soft_wrap=True)  # whole, to be copied
     elif line["verdict"] == "switch":
         _say(f"no command applies it: {line['agent']} asks nobody before it delegates", out)
 
@@ -126,13 +129,14 @@ def _audit(audit: dict[str, Any], enough: float) -> str:
 def _total(answer: dict[str, Any], out: Console) -> None:
     figures = [one for one in (_hours(answer["total_hours"]), _dollars(answer["total_usd"])) if one]
     if figures:
-        out.print(f"\nin all, by kind: {' and '.join(figures)}", style="bold")
+        out.print()
+        _say(f"in all, by kind: {' and '.join(figures)}", out, style="bold", indent="")
 
 
 def _so_far(done: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
-    out.print(
-        f"\n{done['agent']}, so far: routerd sent {done['tasks']} elsewhere than to {done['baseline']}", style="bold"
-    )
+    out.print()
+    sent = f"{done['agent']}, so far: routerd sent {done['tasks']} elsewhere than to {done['baseline']}"
+    _say(sent, out, style="bold", indent="")
     if not done["told"]:
         _say("not enough is known of the arms that they ran on to tell what that saved", out)
         return
@@ -156,10 +160,10 @@ def _missing(lines: list[dict[str, Any]], out: Console) -> None:
         _say(f"and {len(lines) - SHOWN_MAX} more kinds", out)
 
 
-def _say(text: str, out: Console, style: str | None = None) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
-    out.print(Padding(Text(text, style=style or ""), (0, 0, 0, 2), expand=False))
+def _say(text: str, out: Console, *, style: str | None = None, indent: str = "  ") -> None:
+    """A sentence; rich would leave white space at the ends of its lines."""
+    filled = textwrap.fill(text, out.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    out.print(filled, style=style)
 
 
 def _name(line: dict[str, Any]) -> str:

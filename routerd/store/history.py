@@ -8,6 +8,7 @@ import msgspec
 from routerd.drift import Asked
 from routerd.evaluation import Seen, seen
 from routerd.events import Contribution, Decision, Dispatch, Tokens, arm_dispatch
+from routerd.features import vector
 from routerd.metrics import BUCKETS_S, Sample, histogram
 from routerd.savings import Task
 from routerd.spans import Done
@@ -49,7 +50,7 @@ def tasks(connection: sqlite3.Connection, since: float, arm_of: ArmOf) -> list[T
                 agent=agent,
                 kind=kind or NO_KIND,
                 arm=arm_of(contribution.dispatch),
-                features=contribution.features,
+                x=vector(contribution.features),
                 success=contribution.success if contribution.weight > 0.0 else None,
                 verdicts=contribution.weight,
                 wall_time_ms=contribution.wall_time_ms,

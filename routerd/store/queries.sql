@@ -112,12 +112,15 @@ SELECT count(*), sum(censored IS NOT NULL), min(ended_at)
 FROM outcomes WHERE executor = 'delegate' AND ended = 1 AND ended_at >= ?;
 
 -- name: tasks_learnt
-SELECT outcomes.agent, outcomes.kind, outcomes.learnt, outcomes.features, decisions.propensity
+-- A report that names only its decision says nothing of the agent; the decision may know it.
+SELECT coalesce(nullif(outcomes.agent, 'unknown'), decisions.agent, 'unknown'), outcomes.kind, outcomes.learnt,
+  outcomes.features, decisions.propensity
 FROM outcomes LEFT JOIN decisions ON decisions.id = outcomes.decision_id
 WHERE outcomes.executor = 'delegate' AND outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ?;
 
 -- name: decisions_learnt
-SELECT decisions.body, outcomes.agent, outcomes.kind, outcomes.learnt
+SELECT decisions.body, coalesce(nullif(outcomes.agent, 'unknown'), decisions.agent, 'unknown'), outcomes.kind,
+  outcomes.learnt
 FROM outcomes JOIN decisions ON decisions.id = outcomes.decision_id
 WHERE outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ? AND decisions.basis IN ('learned', 'prior');
 

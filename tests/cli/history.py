@@ -42,7 +42,7 @@ def configure(place: Place, text: str) -> None:
 
 
 def drawn(daemon: Daemon, kind: str, count: int, *, candidates: tuple[str, ...] = (DEAR, CHEAP)) -> None:
-    """Delegations that the daemon decides and is told of: the cheap arm fails 1 in 20, the dear one 1 in 10."""
+    """Delegations that the daemon decides and is told of: the cheap arm fails 1 in 40, the dear one 1 in 5."""
     for i in range(count):
         task = {"goal": f"{kind} drawn {i}: look at src/part{i % 7}.py", "kind": kind, "agent": AGENT}
         made = daemon.ask("recommend", task=task, candidates=list(candidates), incumbent=DEAR)
@@ -53,7 +53,7 @@ def drawn(daemon: Daemon, kind: str, count: int, *, candidates: tuple[str, ...] 
             task=task,
             dispatch=made["dispatch"],
             outcome={
-                "succeeded": i % (20 if cheap else 10) != 3,
+                "succeeded": i % (40 if cheap else 5) != 3,
                 "wall_time_ms": round((90_000 if cheap else 240_000) * (0.6 + 0.2 * (i % 5))),
                 "cost_usd": (0.11 if cheap else 0.97) * (0.7 + 0.1 * (i % 7)),
             },
