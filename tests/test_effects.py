@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from routerd.config import LearningConfig
-from routerd.effects import COST, SUCCESS, WALL_TIME, Effects, Interval, effects, moved, saved_in_all
+from routerd.effects import COST, SUCCESS, WALL_TIME, Effects, effects, moved, saved_in_all
 from routerd.events import Contribution, Dispatch, Task
 from routerd.evidence import EMPTY, Evidence
 from routerd.features import extract, vector
@@ -62,7 +62,9 @@ TOOK = np.random.default_rng(1).lognormal(0.0, 1.0, len(X))
 
 def contrast(belief: Dense, weight: Floats, other: int) -> Floats:
     """Σ weight_i (f_other(x_i) - f_0(x_i)) as a gradient."""
-    return np.sum([w * (belief.row(other, x) - belief.row(0, x)) for w, x in zip(weight, X, strict=True)], axis=0)
+    steps = np.array([belief.row(other, x) - belief.row(0, x) for x in X])
+    total: Floats = weight @ steps
+    return total
 
 
 @pytest.mark.parametrize("target", [SUCCESS, WALL_TIME, COST])
@@ -125,7 +127,7 @@ def test_parts_that_rest_on_the_same_add_up() -> None:
     assert together.mean == pytest.approx(one.mean)
     assert together.high - together.low == pytest.approx(one.high - one.low)
     back = saved_in_all(MINE[COST], halves, -1.0)
-    assert back == Interval(*(pytest.approx(-value) for value in (together.mean, together.high, together.low)))
+    assert (back.mean, back.low, back.high) == pytest.approx((-together.mean, -together.high, -together.low))
     with pytest.raises(ValueError, match="nothing"):
         saved_in_all(MINE[COST], [])
 
