@@ -87,17 +87,24 @@ class MovedArm(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: float | None
 
 
+def comparable(units: Iterable[Asked]) -> list[Asked]:
+    """Those that asked for a model and of which it is known what ran."""
+    return [one for one in units if one.model is not None and _wanted(one).lower() not in NO_MODEL]
+
+
+def _wanted(unit: Asked) -> str:
+    return (unit.asked.model or "").strip()
+
+
 def strayed(units: Iterable[Asked], models: Models) -> list[Strayed]:
     """What ran on another model than was asked for, the most units first."""
     asked: Counter[tuple[str, str, str]] = Counter()
     groups: dict[tuple[str, str, str, str], list[Asked]] = {}
-    for unit in units:
-        wanted = (unit.asked.model or "").strip()
-        if wanted.lower() in NO_MODEL or unit.model is None:
-            continue
-        key = unit.agent, unit.executor, models.named(wanted)
+    for unit in comparable(units):
+        assert unit.model is not None
+        key = unit.agent, unit.executor, models.named(_wanted(unit))
         asked[key] += 1
-        if not models.meets(wanted, unit.model):
+        if not models.meets(_wanted(unit), unit.model):
             groups.setdefault((*key, models.named(unit.model)), []).append(unit)
     found = [_strayed(key, members, asked[key[:3]], models) for key, members in groups.items()]
     return sorted(found, key=lambda one: (-one.units, one.agent, one.asked, one.ran))

@@ -218,8 +218,9 @@ def savings(
     )
 
 
-def _rank(one: _Measured) -> tuple[int, float, str, str]:
-    return get_args(Verdict).index(one.line.verdict), -one.gain, one.line.agent, one.line.kind or ""
+def _rank(one: _Measured) -> tuple[int, float, int, str, str]:
+    line = one.line
+    return get_args(Verdict).index(line.verdict), -one.gain, -line.tasks, line.agent, line.kind or ""
 
 
 def _parts(measured: Sequence[_Measured]) -> tuple[list[Moved], list[Moved]]:
@@ -386,7 +387,8 @@ def _lacking(arm: str, tasks: Sequence[Task]) -> str | None:
     side = _side(arm, tasks)
     if side.verdicts >= ENOUGH:
         return None
-    return f"{arm} has {side.tasks} outcomes, worth {side.verdicts:.1f} of the {ENOUGH:.0f} verdicts needed"
+    some = f"{side.tasks} outcome{'' if side.tasks == 1 else 's'}"
+    return f"{arm} has {some}, worth {side.verdicts:.1f} of the {ENOUGH:.0f} verdicts needed"
 
 
 def _missing(baseline: str, others: list[str], allowed: list[str], lacking: dict[str, str | None]) -> str:

@@ -46,14 +46,14 @@ def found(begin: float, now: float) -> dict[str, Any]:
     """
     from routerd.catalog import Catalog  # noqa: PLC0415 - numpy and the rest only when they are needed
     from routerd.cli.belief import engine_of  # noqa: PLC0415
-    from routerd.drift import MOVED_SE, moved_arms, strayed  # noqa: PLC0415
+    from routerd.drift import MOVED_SE, comparable, moved_arms, strayed  # noqa: PLC0415
     from routerd.store import history  # noqa: PLC0415
     from routerd.store.database import read_only  # noqa: PLC0415
 
     config = own_config()
     catalog = Catalog(config, os.environ)
     with closing(read_only(database_path())) as connection:
-        asked = history.asked(connection, begin)
+        asked = comparable(history.asked(connection, begin))
         arms = engine_of(connection, config, catalog, now).arms("default", None, now)
     return {
         "asked": len(asked),

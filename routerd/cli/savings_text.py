@@ -8,7 +8,7 @@ from rich.console import Console
 
 from routerd.cli.view import console
 
-SHOWN_MAX = 12
+SHOWN_MAX = 5
 """Lines with nothing to tell beyond these are only counted."""
 
 
