@@ -75,7 +75,7 @@ def test_turns_that_ran_on_another_model_are_counted_by_session_and_priced(place
     for home in homes:
         place.write(home.data)
     place.once()
-    found = drift(place, *ALL_TIME)
+    found = drift(place, *ALL_TIME, "--check", code=1)
     assert found.keys() == {"since", "until", "asked", "strayed", "moved", "threshold"}
     turns, delegations = found["strayed"]
     assert turns | {"extra_usd": None} == {
@@ -99,7 +99,6 @@ def test_turns_that_ran_on_another_model_are_counted_by_session_and_priced(place
     shown = " ".join(place.run("routerctl", "drift", *ALL_TIME, check=True).stdout.split())
     assert "7 of 10 turns that asked for claude-haiku-4-5 ran on claude-sonnet-4-5" in shown
     assert f"{homes[0].session} (5)" in shown
-    drift(place, *ALL_TIME, "--check", code=1)
 
 
 def test_nothing_strayed(place: Place) -> None:
@@ -108,7 +107,6 @@ def test_nothing_strayed(place: Place) -> None:
     assert drift(place, *ALL_TIME, "--check")["strayed"] == []
     shown = place.run("routerctl", "drift", *ALL_TIME, check=True).stdout
     assert "what was asked for is what ran (3 looked at)" in shown
-    assert drift(place, "--since", "1h")["asked"] == 0
     assert "nobody asked for a model" in place.run("routerctl", "drift", "--since", "1h", check=True).stdout
 
 

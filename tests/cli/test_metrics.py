@@ -43,12 +43,16 @@ def scraped(place: Place) -> dict[str, list[Sample]]:
 
 
 @pytest.fixture(scope="module")
-def families(daemon: Daemon) -> dict[str, list[Sample]]:
-    return scraped(daemon.place)
+def text(daemon: Daemon) -> str:
+    return daemon.place.run("routerctl", "metrics", check=True).stdout
 
 
-def test_prometheus_reads_every_metric_with_its_type_and_help(daemon: Daemon) -> None:
-    text = daemon.place.run("routerctl", "metrics", check=True).stdout
+@pytest.fixture(scope="module")
+def families(text: str) -> dict[str, list[Sample]]:
+    return {family.name: family.samples for family in text_string_to_metric_families(text)}
+
+
+def test_prometheus_reads_every_metric_with_its_type_and_help(text: str) -> None:
     for family in text_string_to_metric_families(text):
         assert (family.type, family.documentation) == FAMILIES[family.name]
         assert family.samples
