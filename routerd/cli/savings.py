@@ -67,7 +67,7 @@ def reckoned(begin: float, now: float, against: str, config: Config) -> dict[str
     baseline = None if against == "incumbent" else arm_of(_named(against))
     with closing(read_only(database_path())) as connection:
         counted = history.delegated(connection, begin)
-        tasks = history.tasks(connection, begin, arm_of)
+        tasks = history.tasks(connection, begin, arm_of, frozenset(config.learning.features))
         decisions = history.decisions(connection, begin, arm_of)
         sums = engine_of(connection, config, catalog, now).sums("default", now)
     found = savings(

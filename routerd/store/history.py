@@ -8,7 +8,7 @@ import msgspec
 from routerd.drift import Asked
 from routerd.evaluation import Seen, seen
 from routerd.events import Contribution, Decision, Dispatch, Tokens, arm_dispatch
-from routerd.features import vector
+from routerd.features import looked_at, vector
 from routerd.metrics import BUCKETS_S, Sample, histogram
 from routerd.savings import Task
 from routerd.spans import Done
@@ -38,8 +38,16 @@ def delegated(connection: sqlite3.Connection, since: float) -> Delegated:
     return Delegated(count, censored or 0, first_at)
 
 
-def tasks(connection: sqlite3.Connection, since: float, arm_of: ArmOf) -> list[Task]:
-    """Delegations that ended since a moment and are learnt from; `arm_of` spells arms as belief does."""
+def tasks(connection: sqlite3.Connection, since: float, arm_of: ArmOf, names: frozenset[str]) -> list[Task]:
+    """
+    Delegations that ended since a moment and are learnt from.
+
+    Args:
+        connection: Reads.
+        since: Unix seconds.
+        arm_of: Spells arms as belief does.
+        names: The features that belief looks at (`learning.features`).
+    """
     found = []
     for agent, kind, learnt, features, propensity in connection.execute(queries()["tasks_learnt"], (since,)):
         contribution = contribution_of(learnt, features)
@@ -50,7 +58,7 @@ def tasks(connection: sqlite3.Connection, since: float, arm_of: ArmOf) -> list[T
                 agent=agent,
                 kind=kind or NO_KIND,
                 arm=arm_of(contribution.dispatch),
-                x=vector(contribution.features),
+                x=vector(looked_at(contribution.features, names)),
                 success=contribution.success if contribution.weight > 0.0 else None,
                 verdicts=contribution.weight,
                 wall_time_ms=contribution.wall_time_ms,
