@@ -28,7 +28,7 @@ from routerd.prior import ATTRIBUTES, PRIORS
 from routerd.reward import Worth, estimates, natural, worth
 from routerd.slate import CatalogLike, Directory, Known, lay_out
 
-__all__ = ["ArmView", "CatalogLike", "Engine"]
+__all__ = ["ArmView", "CatalogLike", "Engine", "Sums"]
 
 MS_PER_MINUTE: Final = 60_000.0
 ALL_FEATURES: Final = frozenset(get_args(FeatureName))
@@ -57,6 +57,21 @@ class ArmView(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     last_seen: float | None
     drift: float | None
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """
+    What belief in a scope is solved from (see `posterior.solve`).
+
+    Attributes:
+        arms: Their ids, in the order of the rows.
+        moments: (K, 3, WIDTH, WIDTH), of the three targets.
+        attributes: z_a, (K, ATTRIBUTES).
+    """
+
+    arms: list[str]
+    moments: Floats
+    attributes: Floats
 
 
 class _Solved(msgspec.Struct, frozen=True):
@@ -347,6 +362,13 @@ class Engine:
             min(float(observed[0, 0, 0]), learning.observed_max),
             float((prior.noise_sd / prior.arm_sd[0]) ** 2),
         )
+
+    def sums(self, scope: str, now: float) -> Sums:
+        """What belief in a scope is solved from, for what is reckoned outside of a decision."""
+        solved = self._belief(scope, now)
+        arms = list(solved.posterior.rows)
+        attributes = [self._directory.known(arm_dispatch(arm)).design for arm in arms]
+        return Sums(arms, solved.moments, np.array(attributes).reshape(len(arms), ATTRIBUTES))
 
     # --- keeping ----------------------------------------------------------------------------------------------------
 

@@ -155,7 +155,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             first is its id, the same on every reading.
         task: What was asked. For a turn, `task.parent` is what the agent itself runs on.
         ran: The dispatch that really ran; `executor` tells a delegation from a turn.
-        asked: The dispatch that was asked for, as far as somebody asked; its set parts only.
+        asked: The dispatch that was asked for, as far as somebody asked; its set parts only. Of a turn the model that
+            the API was asked for, where the log tells it beside the one that answered.
         ended: False while it runs: kept, not counted and not learnt from.
         waited: `wall_time_ms` holds waiting for a person (a permission, an answer).
         tokens: The unit's own, without those of its children.

@@ -24,13 +24,22 @@ LAYERS = [
     ["cli"],
     ["daemon"],
     ["core"],
-    ["rpc.server", "rpc.listen", "rpc.notify", "store.writer", "store.database", "store.reader", "tail.follow"],
+    [
+        "rpc.server",
+        "rpc.listen",
+        "rpc.notify",
+        "store.writer",
+        "store.database",
+        "store.reader",
+        "store.history",
+        "tail.follow",
+    ],
     ["tail.worker", "tail.discover", "tail.group", "tail.rows", "tail.files", "client", "integrations"],
-    ["rpc.handlers", "nearest", "summary"],
+    ["rpc.handlers", "nearest", "summary", "savings", "audit", "drift", "metrics", "spans"],
     ["rpc.jsonrpc", "rpc.framing", "rpc.messages", "store.batch", "store.rows", "store.schema", "tail.registry", "rpc"],
     ["store", "describe", "records", "tail.checkpoint", "tail.lines", "tail"],
     ["replay"],
-    ["engine"],
+    ["engine", "evaluation", "effects"],
     ["choice", "slate", "gate"],
     ["policies", "sources", "catalog"],
     ["posterior", "prior", "evidence", "reward", "features", "budget", "policy_yaml", "matrix"],
@@ -38,7 +47,7 @@ LAYERS = [
     ["events"],
     ["errors", "__init__"],
 ]
-PURE = LAYERS.index(["rpc.handlers", "nearest", "summary"])
+PURE = next(number for number, line in enumerate(LAYERS) if "summary" in line)
 UPWARD = {
     # The reader's connections and the rows that they give: a pure function of rows lives with the table it makes.
     ("summary", "store.reader"),

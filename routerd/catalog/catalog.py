@@ -197,6 +197,19 @@ class Catalog:
         """The entries of the pool as canonical dispatches, in the order of the configuration."""
         return [entry.dispatch for entry in self._pool.entries]
 
+    def named(self, asked: str) -> str:
+        """The one spelling of a model that somebody asked for: an alias as it is, anything else by its id."""
+        identity, _ = self._meant(asked)
+        return asked.strip().lower() if identity.alias else identity.id
+
+    def meets(self, asked: str, ran: str) -> bool:
+        """Whether a model that ran is what somebody asked for; an alias is met by any model of its family."""
+        wanted, did = self._meant(asked)[0], self._meant(ran)[0]
+        if wanted.model is not None and wanted.model is did.model:
+            return True
+        same = wanted.id.partition(":")[0] == did.id.partition(":")[0]
+        return same or (wanted.alias and wanted.family is not None and wanted.family == did.family)
+
     # --- prices ------------------------------------------------------------------------------------------------------
 
     def price(self, provider: str | None, model: str | None, tokens: Tokens, at: float | None) -> float | None:

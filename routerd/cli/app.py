@@ -18,10 +18,13 @@ VERBS = {
     "arms": ("arms:arms", "What is believed of each dispatch, and on how much evidence."),
     "models": ("models:models", "Which models there are, how able and how dear. Works without a daemon."),
     "resolve": ("resolve:resolve", "What a model string means, who serves it, which credential it needs."),
+    "savings": ("savings:savings", "What another choice would have saved, and what was saved already."),
+    "drift": ("drift:drift", "What ran on another model than was asked for, and arms that have changed."),
+    "metrics": ("metrics:metrics", "Figures for Prometheus, and decisions as OpenTelemetry spans."),
     "events": ("events:events", "Decisions and outcomes as they come."),
     "replay": ("replay:replay", "What each policy would have earned on tasks whose outcomes are all known."),
     "import": ("import_:import_", "Outcomes from elsewhere, read once."),
-    "config": ("config:app", "Where the configuration is, whether it can be used, and what is in force."),
+    "config": ("config:app", "Where the configuration is, whether it can be used, what is in force; a key changed."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }
 """Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported

@@ -23,6 +23,8 @@ def render(answer: dict[str, Any]) -> None:
     """A table, the best known first."""
     import time  # noqa: PLC0415
 
+    from routerd.drift import MOVED_SE  # noqa: PLC0415 - numpy comes with it
+
     out = console()
     if not answer["arms"]:
         out.print("no arm is known yet: nothing was read, and the pool is empty")
@@ -39,7 +41,7 @@ def render(answer: dict[str, Any]) -> None:
                 duration(after["wall_time_ms"]["mean"]),
                 dollars(after["cost_usd"]["mean"]),
                 "never" if arm["last_seen"] is None else ago(time.time() - arm["last_seen"]),
-                "yes" if arm["drift"] else "",
+                f"{arm['drift']:+.1f} s.e." if abs(arm["drift"] or 0.0) >= MOVED_SE else "",
                 "" if arm["in_pool"] else "outside the pool",
             )
         )

@@ -1,18 +1,23 @@
-"""`routerctl config path|check|show|import`: where the configuration is, whether it can be used, what is in force."""
+"""`routerctl config path|check|show|set|import`: where the configuration is, if it can be used, what is in force."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import tomlkit
 from cyclopts import App
+from tomlkit.exceptions import TOMLKitError
 
-from routerd.cli.common import DEFAULTS, Common, checked_config, show
+from routerd.catalog import Catalog
+from routerd.cli.common import DEFAULTS, Common, ask, checked_config, show
 from routerd.cli.config_import import import_
 from routerd.cli.view import console
-from routerd.errors import ConfigError
+from routerd.config import decode
+from routerd.errors import ConfigError, UnreachableError, UsageError
 from routerd.places import config_path
+from routerd.sources import SOURCES
 
 app = App(name="config", help="Where the configuration is, whether it can be used, and what is in force.")
 app.command(import_, name="import")
@@ -73,6 +78,75 @@ def show_(*, common: Common = DEFAULTS) -> int:
     """
     found = checked(config_path(os.environ))
     return show(found, common, lambda one: print(tomlkit.dumps(_without_none(one)), end=""))
+
+
+@app.command(name="set")
+def set_(*changes: str, common: Common = DEFAULTS) -> int:
+    """Changes keys of the configuration, if it can be used then; comments stay, and a running daemon reads it again.
+
+    Example: routerctl config set delegation.model=claude-haiku-4-5 delegation.provider=anthropic
+
+    Parameters
+    ----------
+    changes: str
+        TABLE.KEY=VALUE, the value in TOML; what is no TOML is taken as a string.
+    """
+    if not changes:
+        raise UsageError("say what to change: routerctl config set TABLE.KEY=VALUE")
+    wanted = config_path(os.environ, existing=False)
+    assert wanted is not None
+    try:
+        before = wanted.read_text(encoding="utf-8") if wanted.is_file() else ""
+        document = tomlkit.parse(before)
+    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
+        raise ConfigError(f"{wanted}: cannot be read: {error}") from None
+    for change in changes:
+        _change(document, change)
+    text = tomlkit.dumps(document)
+    Catalog(decode(text, str(wanted), frozenset(SOURCES)), os.environ).check(str(wanted))
+    _replaced(wanted, text)
+    reloaded = False
+    with suppress(UnreachableError):
+        reloaded = bool(ask("reload", {}, common))
+    answer = {"path": str(wanted), "set": list(changes), "reloaded": reloaded}
+    said = "in force" if reloaded else "in force when routerd runs next"
+    return show(answer, common, lambda one: console().print(f"{one['path']}: {', '.join(changes)}: {said}"))
+
+
+def _change(document: tomlkit.TOMLDocument, change: str) -> None:
+    """
+    Sets one key.
+
+    Raises:
+        UsageError: It is no TABLE.KEY=VALUE.
+    """
+    name, equals, written = change.partition("=")
+    *tables, key = name.strip().split(".")
+    if not equals or not tables or not all((*tables, key)):
+        raise UsageError(f"{change}: write TABLE.KEY=VALUE, such as delegation.model=claude-haiku-4-5")
+    try:
+        value = tomlkit.value(written.strip())
+    except (TOMLKitError, ValueError):
+        value = tomlkit.string(written.strip())
+    table: Any = document
+    for part in tables:
+        table = table.setdefault(part, tomlkit.table())
+        if not isinstance(table, dict):
+            raise UsageError(f"{change}: {part} is no table")
+    table[key] = value
+
+
+def _replaced(path: Path, text: str) -> None:
+    """The file with another text; whoever reads meanwhile sees the old or the new one."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        if path.exists():
+            draft.chmod(path.stat().st_mode)
+        draft.replace(path.resolve())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _without_none(table: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class Record(Skimmed):
     request_id: str | None = None
     effort: Any = None
     per_turn_effort: Any = None
+    requested_model: str | None = None
     attribution_agent: str | None = None
     prompt_source: str | None = None
     origin: Any = None

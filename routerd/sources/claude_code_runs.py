@@ -65,6 +65,7 @@ class Run(msgspec.Struct, kw_only=True):
         said: Its last response has a text.
         marker: A record says that a person, or the end of the session, stopped it.
         failure: What the API error means that its last response is.
+        wanted: The model that the API was asked for, where the log tells it beside the one that answered.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Run(msgspec.Struct, kw_only=True):
     last: float | None = None
     cwd: str | None = None
     model: str | None = None
+    wanted: str | None = None
     provider: str | None = None
     effort: str | None = None
     kind: str | None = None
@@ -125,6 +127,7 @@ class Run(msgspec.Struct, kw_only=True):
         self._ran_with(record)
         self.model = texts.model_of(message.model) or self.model
         self.provider = texts.provider_of(self.model, message.id)
+        self.wanted = texts.model_of(record.requested_model) or self.wanted
         self.kind = record.attribution_agent or self.kind
         self.failure, self.stop = None, message.stop_reason
         if message.id is None or message.id != self.message:

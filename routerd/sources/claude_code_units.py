@@ -89,6 +89,7 @@ def turn_unit(turn: Turn, session: str, *, idle: bool) -> Completion:
             session_id=session,
         ),
         ran=LOCAL,
+        asked=Dispatch(executor="local", model=run.wanted) if run.wanted is not None else None,
         session_id=session,
         started_at=turn.at,
         ended_at=run.last if ended else None,

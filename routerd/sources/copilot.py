@@ -72,7 +72,9 @@ class CopilotMachine(TurnMachine):
 
     def _act(self, turn: Turn, kind: str, data: dict[str, Any]) -> None:
         if kind == "assistant.message":
-            turn.model = values.string(data, "model") or turn.model
+            if model := values.string(data, "model"):
+                turn.model = model
+                turn.asked = Dispatch(executor="local", model=self.model) if self.model else None
             if values.string(data, "content"):
                 turn.speaks()
             if data.get("toolRequests"):

@@ -106,3 +106,60 @@ FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LI
 
 -- name: columns_kept
 SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, c.cid;
+
+-- name: delegated
+SELECT count(*), sum(censored IS NOT NULL), min(ended_at)
+FROM outcomes WHERE executor = 'delegate' AND ended = 1 AND ended_at >= ?;
+
+-- name: tasks_learnt
+-- A report that names only its decision says nothing of the agent; the decision may know it.
+SELECT coalesce(nullif(outcomes.agent, 'unknown'), decisions.agent, 'unknown'), outcomes.kind, outcomes.learnt,
+  outcomes.features, decisions.propensity
+FROM outcomes LEFT JOIN decisions ON decisions.id = outcomes.decision_id
+WHERE outcomes.executor = 'delegate' AND outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ?;
+
+-- name: decisions_learnt
+SELECT decisions.body, coalesce(nullif(outcomes.agent, 'unknown'), decisions.agent, 'unknown'), outcomes.kind,
+  outcomes.learnt
+FROM outcomes JOIN decisions ON decisions.id = outcomes.decision_id
+WHERE outcomes.learnt IS NOT NULL AND outcomes.ended_at >= ? AND decisions.basis IN ('learned', 'prior');
+
+-- name: asked
+SELECT agent, session_id, executor, asked, arm, model, tokens, ended_at
+FROM outcomes WHERE ended = 1 AND asked IS NOT NULL AND ended_at >= ?;
+
+-- name: metric_decisions
+SELECT coalesce(agent, 'unknown'), arm, basis, policy, explored, count(*) FROM decisions GROUP BY 1, 2, 3, 4, 5;
+
+-- name: metric_outcomes
+SELECT agent, executor, arm, coalesce(model, 'unknown'),
+  CASE WHEN censored IS NOT NULL THEN 'censored' WHEN succeeded IS NULL THEN 'unknown'
+       WHEN succeeded >= 0.5 THEN 'success' ELSE 'failure' END,
+  count(*)
+FROM outcomes WHERE ended = 1 GROUP BY 1, 2, 3, 4, 5;
+
+-- name: metric_costs
+SELECT agent, executor, arm, coalesce(model, 'unknown'), cost_estimated, sum(cost_usd)
+FROM outcomes WHERE ended = 1 AND cost_usd IS NOT NULL GROUP BY 1, 2, 3, 4, 5;
+
+-- name: metric_tokens
+SELECT agent, executor, arm, coalesce(model, 'unknown'), sum(coalesce(json_extract(tokens, '$.input'), 0)),
+  sum(coalesce(json_extract(tokens, '$.output'), 0)), sum(coalesce(json_extract(tokens, '$.cache_read'), 0)),
+  sum(coalesce(json_extract(tokens, '$.cache_write'), 0))
+FROM outcomes WHERE ended = 1 AND tokens IS NOT NULL GROUP BY 1, 2, 3, 4;
+
+-- name: metric_durations
+SELECT agent, executor, arm, coalesce(model, 'unknown'), count(*), sum(wall_time_ms) / 1000.0,
+  sum(wall_time_ms <= 1000 * ?), sum(wall_time_ms <= 1000 * ?), sum(wall_time_ms <= 1000 * ?),
+  sum(wall_time_ms <= 1000 * ?), sum(wall_time_ms <= 1000 * ?), sum(wall_time_ms <= 1000 * ?),
+  sum(wall_time_ms <= 1000 * ?), sum(wall_time_ms <= 1000 * ?)
+FROM outcomes WHERE ended = 1 AND wall_time_ms IS NOT NULL AND censored IS NULL GROUP BY 1, 2, 3, 4;
+
+-- name: metric_last
+SELECT agent, max(ended_at) FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL GROUP BY agent;
+
+-- name: decisions_and_tasks
+SELECT decisions.body, outcomes.agent, outcomes.arm, outcomes.model, outcomes.ended_at, outcomes.wall_time_ms,
+  outcomes.cost_usd, outcomes.succeeded, outcomes.censored, outcomes.tokens
+FROM decisions LEFT JOIN outcomes ON outcomes.decision_id = decisions.id AND outcomes.ended = 1
+WHERE decisions.at >= ? ORDER BY decisions.at, decisions.id;

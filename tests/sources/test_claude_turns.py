@@ -285,3 +285,14 @@ def test_a_file_that_begins_in_the_middle() -> None:
     home.main.say()
     assert turns(home) == []
     assert len(units(home)) == 1
+
+
+def test_a_turn_keeps_the_model_that_was_asked_for_beside_the_one_that_answered() -> None:
+    home = Home()
+    home.main.user("Rename it")
+    home.main.say("Renamed.", requestedModel=SMALL + "[1m]")
+    unit = turn(home, idle=False)
+    assert unit.asked == Dispatch(executor="local", model=SMALL)
+    assert unit.task.parent is not None
+    assert unit.task.parent.model == MODEL
+    assert turn(asking(), idle=True).asked is None

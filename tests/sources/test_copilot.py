@@ -78,3 +78,12 @@ def test_other_ends(kind: str, data: dict[str, Any], signal: str, censored: str 
 def test_a_failed_subagent_is_censored_by_its_error() -> None:
     session = Session(0).told("Go").delegate("call_1", "Find it", error="503 Service Unavailable").said()
     assert units(session)["copilot:tool:call_1"].censored == "overload"
+
+
+def test_a_turn_keeps_the_model_that_was_asked_for_where_an_answer_names_its_own() -> None:
+    session = Session(0).told("Go").add("assistant.message", content="Done.", model="small-1").add("assistant.turn_end")
+    (unit,) = turns(session)
+    assert unit.asked == Dispatch(executor="local", model="big-1")
+    assert unit.task.parent is not None
+    assert unit.task.parent.model == "small-1"
+    assert [unit.asked for unit in turns(Session(0).told("Go").said())] == [None]
