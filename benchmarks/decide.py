@@ -25,6 +25,7 @@ from routerd.config import Config
 from routerd.engine import Engine
 from routerd.events import Contribution, Dispatch, Parent, Recommend, Task
 from routerd.features import extract, vector
+from routerd.slate import CatalogLike
 
 NOW = 2_000_000_000.0
 DAY_S = 86_400.0
@@ -46,9 +47,10 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     effort_level: float | None
     executor: str
     role: str | None
+    strengths: tuple[str, ...] = ()
 
 
-class Catalog:
+class Catalog(CatalogLike):
     """So many models, made up."""
 
     def __init__(self, arms: int) -> None:

@@ -18,8 +18,9 @@ from routerd.features import Floats
 from routerd.gate import judge
 from routerd.policies import Belief, Draws, Points, PolicyLike, best_shares, certain, narrowed
 from routerd.posterior import Predicted
+from routerd.prior import STRENGTH, SUCCESS
 from routerd.reward import Worth, estimates, natural, utility
-from routerd.slate import CatalogLike, Slate
+from routerd.slate import CatalogLike, Option, Slate
 
 
 class View(msgspec.Struct, frozen=True):
@@ -45,24 +46,35 @@ def view(predicted: Predicted, noise_sd: Floats, prices: Worth) -> View:
     return View(predicted, estimates(shown, predicted.n), utility(prices, predicted, shown, noise_sd))
 
 
+def strengthened(predicted: Predicted, slate: Slate, kind: object) -> Predicted:
+    """
+    Belief with the strengths that the pool claims for its arms, as prior means of the arms' own effects.
+
+    A prior mean m that is worth N outcomes still moves the mean by m N / (N + n) after n of them.
+    """
+    strong = [row for row, option in enumerate(slate.options) if kind in option.known.strengths]
+    if strong:
+        worth_outcomes = (SUCCESS.noise_sd / SUCCESS.arm_sd[0]) ** 2
+        predicted.mean[0, strong] += STRENGTH * worth_outcomes / (worth_outcomes + predicted.n[0, strong])
+    return predicted
+
+
 def removals(
-    request: Recommend,
-    slate: Slate,
-    expected: Sequence[Expected],
-    catalog: CatalogLike,
-    parent_tier: str | None,
-    *,
-    capped: bool,
+    request: Recommend, slate: Slate, expected: Sequence[Expected], catalog: CatalogLike, *, capped: bool
 ) -> list[str | None]:
     """
     What takes each arm out of the choice, or None; an arm whose tier nobody knows is in none of `tiers`.
 
     With a spending cap reached (`capped`) the cheapest of those that are left stays alone.
     """
-    removed = [option.removed_by for option in slate.options]
+    removed = [
+        option.removed_by or (_over_limit(option, arm, catalog) if option.known.limited else None)
+        for option, arm in zip(slate.options, expected, strict=True)
+    ]
     if request.constraints is not None:
+        own = catalog.tiers_of_parent(request.task.parent)
         tiers = [
-            {parent_tier} if option.known.dispatch.executor == "local" else catalog.tiers(option.known.dispatch)
+            own if option.known.dispatch.executor == "local" else catalog.tiers(option.known.dispatch)
             for option in slate.options
         ]
         removed = [
@@ -76,7 +88,11 @@ def removals(
     return removed
 
 
-def _broken(limits: Constraints, arm: Expected, tiers: Collection[str | None]) -> str | None:
+def _over_limit(option: Option, arm: Expected, catalog: CatalogLike) -> str | None:
+    return catalog.over_limit(option.known.dispatch, cost_usd=arm.cost_usd.mean, wall_time_ms=arm.wall_time_ms.mean)
+
+
+def _broken(limits: Constraints, arm: Expected, tiers: Collection[str]) -> str | None:
     """The first constraint that an arm does not meet."""
     if limits.max_cost_usd is not None and arm.cost_usd.mean > limits.max_cost_usd:
         return "max_cost_usd"
@@ -214,7 +230,7 @@ def decision(
         keys=() if request.ref is None else ref_keys(request.ref),
         agent=request.task.agent,
         session_id=request.task.session_id,
-        warnings=warnings if slate.fallback is None else (slate.fallback, *warnings),
+        warnings=(*([slate.fallback] if slate.fallback else ()), *slate.warnings, *warnings),
     )
 
 

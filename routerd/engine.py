@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from routerd.budget import DAY_S, Allowance, Spending, price
-from routerd.choice import decision, draw, removals, view
+from routerd.choice import decision, draw, removals, strengthened, view
 from routerd.config import Config, FeatureName
 from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, arm_dispatch, ref_keys
 from routerd.evidence import EMPTY, Evidence
@@ -266,8 +266,8 @@ class Engine:
         if used > 0.5:
             prices = msgspec.structs.replace(prices, money=prices.money * price(used))
         hand = solved.hand([option.known for option in slate.options])
-        seen = view(hand.predict(x), solved.posterior.noise_sd, prices)
-        removed = removals(request, slate, seen.expected, self._directory.catalog, parent_tier, capped=used >= 1.0)
+        seen = view(strengthened(hand.predict(x), slate, features["task_kind"]), solved.posterior.noise_sd, prices)
+        removed = removals(request, slate, seen.expected, self._directory.catalog, capped=used >= 1.0)
         pick = draw(
             seen,
             slate,

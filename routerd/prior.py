@@ -58,6 +58,8 @@ class AttributesLike(Protocol):
     def executor(self) -> str: ...
     @property
     def role(self) -> str | None: ...
+    @property
+    def strengths(self) -> Sequence[str]: ...
 
 
 class Prior(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,9 @@ def _prior(
         scales=scales,
     )
 
+
+STRENGTH: Final = 0.05
+"""By how much an arm is expected to succeed more on a kind of task that the pool calls its strength; judgement."""
 
 LOCAL_WINS: Final = (7, 2, 1)
 """

@@ -24,6 +24,7 @@ from routerd.engine import Engine
 from routerd.events import Contribution, Decision, Dispatch, Recommend, arm_id
 from routerd.matrix import Arm, ArmPrior, Floats, Matrix
 from routerd.reward import MS_PER_HOUR, Worth
+from routerd.slate import CatalogLike
 
 Ints = npt.NDArray[np.intp]
 
@@ -243,9 +244,10 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     effort_level: float | None = None
     executor: str
     role: str | None
+    strengths: tuple[str, ...] = ()
 
 
-class FileCatalog:
+class FileCatalog(CatalogLike):
     """
     A catalogue that knows the arms of a file and nothing else.
 

@@ -5,13 +5,14 @@ An arm is known by many spellings; the `Directory` remembers what the catalogue 
 arms of one request, in the client's own spelling, the pool already applied.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from routerd.errors import InvalidParams, OutsidePool
-from routerd.events import LOCAL, Dispatch, Recommend, arm_dispatch, arm_id
+from routerd.events import LOCAL, Dispatch, Parent, Recommend, arm_dispatch, arm_id
 from routerd.prior import AttributesLike, Floats, Scaling, design, scaling
 
 ARMS_MAX: Final = 32
@@ -21,7 +22,7 @@ SCALED_BY_MAX: Final = 1024
 
 
 class CatalogLike(Protocol):
-    """What the engine asks of the catalogue of models."""
+    """What the engine asks of the catalogue of models. One that has nothing to say to the last few may inherit them."""
 
     def canonical(self, dispatch: Dispatch) -> Dispatch:
         """The one spelling of a dispatch; two spellings of one arm give the same."""
@@ -41,31 +42,66 @@ class CatalogLike(Protocol):
     def tiers(self, dispatch: Dispatch) -> frozenset[str]:
         """All names of its tier, those of the user's own included."""
 
+    def tiers_of_parent(self, parent: Parent | None) -> frozenset[str]:
+        """All names of the tier that the agent itself is in."""
+        return frozenset({parent.tier} if parent is not None and parent.tier else ())
+
+    def missing_credential(self, dispatch: Dispatch) -> str | None:
+        """Which key is missing that it is said to need, or None."""
+        del dispatch
+        return None
+
+    def over_limit(self, dispatch: Dispatch, *, cost_usd: float, wall_time_ms: float) -> str | None:
+        """Which limit of the pool a task that is expected to take so much would break, or None."""
+        del dispatch, cost_usd, wall_time_ms
+        return None
+
+    def degraded(self, dispatch: Dispatch, depth: int) -> tuple[Dispatch, str | None]:
+        """The dispatch with the role that a child of a task at `depth` gets, and a word where that is another one."""
+        del depth
+        return dispatch, None
+
 
 class Known(msgspec.Struct, frozen=True):
-    """What the catalogue says of an arm; `design` is its row of attributes (see `prior`)."""
+    """
+    What the catalogue says of an arm.
+
+    Attributes:
+        obstacle: Why it may not be chosen here: it is outside the pool, or a key is missing.
+        limited: Whether the pool limits what its tasks may take.
+        strengths: Kinds of task that the pool says it is good at.
+        design: Its row of attributes (see `prior`).
+    """
 
     arm: str
     dispatch: Dispatch
     in_pool: bool
+    obstacle: str | None
+    limited: bool
+    strengths: tuple[str, ...]
     design: Floats
 
 
 class Option(msgspec.Struct, frozen=True):
-    """One arm of a slate; `removed_by` names what took it out of the choice."""
+    """One arm of a slate; `removed_by` names what took it out of the choice, `warning` what became of its role."""
 
     known: Known
     dispatch: Dispatch
     removed_by: str | None = None
+    warning: str | None = None
 
 
 class Slate(msgspec.Struct, frozen=True):
-    """The arms of one request; `incumbent` and `pinned` are rows, `fallback` says why the row `pinned` was taken."""
+    """
+    The arms of one request; `incumbent` and `pinned` are rows, `fallback` says why the row `pinned` was taken,
+    `warnings` what else the client should know.
+    """
 
     options: list[Option]
     incumbent: int | None = None
     pinned: int | None = None
     fallback: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Directory:
@@ -84,14 +120,26 @@ class Directory:
             if len(self._known) >= CACHED_MAX:
                 self._known.clear()
             canonical = self.catalog.canonical(dispatch)
-            row = design(self.catalog.attributes(canonical), self.scaling)
-            found = Known(arm_id(canonical), canonical, self.catalog.in_pool(canonical), row)
+            found = self._look_up(canonical)
             self._known[dispatch] = found
         return found
 
-    def option(self, named: Dispatch | str, path: str) -> Option:
+    def _look_up(self, canonical: Dispatch) -> Known:
+        catalog = self.catalog
+        attributes, in_pool = catalog.attributes(canonical), catalog.in_pool(canonical)
+        return Known(
+            arm=arm_id(canonical),
+            dispatch=canonical,
+            in_pool=in_pool,
+            obstacle=catalog.missing_credential(canonical) if in_pool else "pool",
+            limited=catalog.over_limit(canonical, cost_usd=math.inf, wall_time_ms=math.inf) is not None,
+            strengths=tuple(attributes.strengths),
+            design=design(attributes, self.scaling),
+        )
+
+    def option(self, named: Dispatch | str, path: str, depth: int) -> Option:
         """
-        The option that a client names by a dispatch or an arm id.
+        The option that a client names by a dispatch or an arm id, for a task at `depth`.
 
         Raises:
             InvalidParams: It is no arm id; `path` says where it stands.
@@ -101,7 +149,10 @@ class Directory:
                 named = arm_dispatch(named)
             except ValueError as error:
                 raise InvalidParams(f"{path}: {error}", {"path": path, "reason": str(error)}) from None
-        return Option(self.known(named), named)
+        if named.role != "orchestrator":
+            return Option(self.known(named), named)
+        named, warning = self.catalog.degraded(named, depth)
+        return Option(self.known(named), named, warning=warning)
 
 
 def lay_out(
@@ -121,12 +172,13 @@ def lay_out(
         InvalidParams: A candidate or the incumbent is no arm id, or the list of candidates is empty.
         OutsidePool: The pin or every candidate is outside the pool, and `fallback` is not set.
     """
-    incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent")
+    depth = request.task.depth
+    incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent", depth)
     options = _candidates(request, directory, used)
     outside = None
     pin = None
     if request.pinned is not None:
-        pin = directory.option(request.pinned, "pinned")
+        pin = directory.option(request.pinned, "pinned", depth)
         outside = None if pin.known.in_pool else f"the pinned {pin.known.arm} is outside the pool"
     elif not any(option.known.in_pool for option in options):
         outside = "every candidate is outside the pool"
@@ -136,12 +188,19 @@ def lay_out(
             raise OutsidePool(f"{outside}; pool.models says what is inside", {"arms": arms})
         pin = _default(directory, default, incumbent)
         outside = f"{outside}; {pin.known.arm} is the default"
-    rows = [msgspec.structs.replace(option, removed_by=None if option.known.in_pool else "pool") for option in options]
+    rows = [
+        option if option.known.obstacle is None else msgspec.structs.replace(option, removed_by=option.known.obstacle)
+        for option in options
+    ]
+    warnings = [option.warning for option in (*options, *([pin] if pin else ())) if option.warning]
+    if pin is not None and pin.known.in_pool and pin.known.obstacle is not None:
+        warnings.append(f"{pin.known.arm}: {pin.known.obstacle}")
     return Slate(
         options=rows,
         incumbent=None if incumbent is None else _row(rows, incumbent, "candidates"),
         pinned=None if pin is None else _row(rows, pin, None),
         fallback=outside,
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -157,7 +216,7 @@ def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -
         raise InvalidParams("candidates: none are named", {"path": "candidates", "reason": "none are named"})
     distinct: dict[str, Option] = {}
     for i, candidate in enumerate(request.candidates):
-        option = directory.option(candidate, f"candidates.{i}")
+        option = directory.option(candidate, f"candidates.{i}", request.task.depth)
         distinct.setdefault(option.known.arm, option)
     return list(distinct.values())
 

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from routerd.events import Dispatch
+from routerd.events import Dispatch, Parent
+from routerd.slate import CatalogLike
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,9 +14,10 @@ class Attributes(msgspec.Struct, frozen=True, kw_only=True):
     effort_level: float | None = None
     executor: str = "delegate"
     role: str | None = None
+    strengths: tuple[str, ...] = ()
 
 
-class FakeCatalog:
+class FakeCatalog(CatalogLike):
     """Models by name; an upper-case spelling is the same model. Without `pool` every model is inside."""
 
     def __init__(
@@ -25,11 +27,15 @@ class FakeCatalog:
         tiers: dict[str, str] | None = None,
         words: dict[str, str] | None = None,
         pool: set[str] | None = None,
+        keys: dict[str, str] | None = None,
+        limits: dict[str, float] | None = None,
     ) -> None:
         self.models = models or {}
         self.tier_of = tiers or {}
         self.words = words or {}
         self.pool = pool
+        self.keys = keys or {}
+        self.limits = limits or {}
 
     def canonical(self, dispatch: Dispatch) -> Dispatch:
         return msgspec.structs.replace(dispatch, model=dispatch.model.lower()) if dispatch.model else dispatch
@@ -50,6 +56,25 @@ class FakeCatalog:
     def tiers(self, dispatch: Dispatch) -> frozenset[str]:
         tier = self.tier(dispatch)
         return frozenset() if tier is None else frozenset({tier, self.words.get(tier, tier)})
+
+    def tiers_of_parent(self, parent: Parent | None) -> frozenset[str]:
+        if parent is None:
+            return frozenset()
+        named = frozenset({parent.tier} if parent.tier else ())
+        return named | (self.tiers(model(parent.model)) if parent.model else frozenset())
+
+    def missing_credential(self, dispatch: Dispatch) -> str | None:
+        key = self.keys.get(dispatch.model or "")
+        return None if key is None else f"credential: {key} is not set"
+
+    def over_limit(self, dispatch: Dispatch, *, cost_usd: float, wall_time_ms: float) -> str | None:
+        most = self.limits.get(dispatch.model or "")
+        return None if most is None or cost_usd <= most else "pool limit: max_cost_usd"
+
+    def degraded(self, dispatch: Dispatch, depth: int) -> tuple[Dispatch, str | None]:
+        if dispatch.role != "orchestrator" or depth < 1:
+            return dispatch, None
+        return msgspec.structs.replace(dispatch, role="leaf"), "an orchestrator at this depth is a leaf"
 
 
 def model(name: str) -> Dispatch:

@@ -38,8 +38,9 @@ CANDIDATES = [model(name) for name in MODELS]
 TASK = Task(goal="rename the class in src/app.py")
 
 
-def engine(config: Config | None = None, *, pool: set[str] | None = None, seed: int = 0) -> Engine:
-    catalog = FakeCatalog(MODELS, tiers=TIERS, words={"light": "little"}, pool=pool)
+def engine(config: Config | None = None, *, pool: set[str] | None = None, seed: int = 0, **more: Any) -> Engine:
+    models = more.pop("models", MODELS)
+    catalog = FakeCatalog(models, tiers=TIERS, words={"light": "little"}, pool=pool, **more)
     return Engine(config or Config(), catalog, np.random.default_rng(seed))
 
 
@@ -119,6 +120,50 @@ def test_the_arm_is_drawn_by_its_propensity() -> None:
     assert len({decision.propensity for decision in made}) <= 3  # the same belief, the same propensities
     for arm, p in expected.items():
         assert sum(decision.arm == arm for decision in made) / 4000 == pytest.approx(p, abs=0.032)
+
+
+def removed(made: Decision) -> dict[str, str | None]:
+    return {arm.arm: arm.removed_by for arm in made.considered}
+
+
+def test_an_arm_whose_key_is_missing_is_taken_out_and_a_pin_on_it_is_warned_about() -> None:
+    one = engine(keys={"big": "BIG_KEY"})
+    made = ask(one)
+    assert removed(made)["delegate:big"] == "credential: BIG_KEY is not set"
+    assert made.arm != "delegate:big"
+    assert "BIG_KEY" in ask(one, pinned=model("big")).warnings[0]
+
+
+def test_a_limit_of_the_pool_takes_out_what_is_expected_to_cost_more() -> None:
+    assert removed(ask(engine(limits={"big": 0.001})))["delegate:big"] == "pool limit: max_cost_usd"
+    assert removed(ask(engine(limits={"big": 1000.0})))["delegate:big"] is None
+
+
+def test_an_orchestrator_too_deep_is_offered_as_a_leaf() -> None:
+    orchestrator = msgspec.structs.replace(model("big"), role="orchestrator")
+    deep = ask(engine(), task=Task(goal="g", depth=1), candidates=[orchestrator])
+    assert (deep.dispatch.role, deep.arm) == ("leaf", "delegate:big#leaf")
+    assert "leaf" in deep.warnings[0]
+    flat = ask(engine(), candidates=[orchestrator])
+    assert (flat.dispatch.role, flat.warnings) == ("orchestrator", ())
+    pinned = ask(engine(), task=Task(goal="g", depth=1), pinned=orchestrator)
+    assert (pinned.dispatch.role, len(pinned.warnings)) == ("leaf", 1)
+
+
+def test_a_strength_counts_until_outcomes_say_otherwise() -> None:
+    strong = {**MODELS, "small": msgspec.structs.replace(MODELS["small"], strengths=("docs",))}
+
+    def success(models: dict[str, Attributes], kind: str, outcomes: int) -> float:
+        one = engine(models=models)
+        for i in range(outcomes):
+            one.observe(None, outcome("small", float(i % 2), task=Task(goal="g", kind=kind)), NOW)
+        one.refresh(NOW)
+        made = ask(one, task=Task(goal="g", kind=kind), candidates=["delegate:small"])
+        return made.considered[0].expected.success.mean
+
+    assert success(strong, "docs", 0) - success(MODELS, "docs", 0) == pytest.approx(0.05)
+    assert success(strong, "debug", 0) == success(MODELS, "debug", 0)
+    assert 0.0 < success(strong, "docs", 60) - success(MODELS, "docs", 60) < 0.01
 
 
 def test_the_floor_is_off_once_trying_has_cost_enough() -> None:

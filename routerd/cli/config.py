@@ -12,6 +12,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from routerd.catalog import Catalog
 from routerd.cli.common import DEFAULTS, Common, ask, checked_config, show
+from routerd.cli.config_file import replace, text_of
 from routerd.cli.config_import import import_
 from routerd.cli.view import console
 from routerd.config import decode
@@ -96,15 +97,14 @@ def set_(*changes: str, common: Common = DEFAULTS) -> int:
     wanted = config_path(os.environ, existing=False)
     assert wanted is not None
     try:
-        before = wanted.read_text(encoding="utf-8") if wanted.is_file() else ""
-        document = tomlkit.parse(before)
-    except (OSError, UnicodeDecodeError, TOMLKitError) as error:
-        raise ConfigError(f"{wanted}: cannot be read: {error}") from None
+        document = tomlkit.parse(text_of(wanted) if wanted.exists() else "")
+    except TOMLKitError as error:
+        raise ConfigError(f"{wanted}: not valid TOML: {error}") from None
     for change in changes:
         _change(document, change)
     text = tomlkit.dumps(document)
     Catalog(decode(text, str(wanted), frozenset(SOURCES)), os.environ).check(str(wanted))
-    _replaced(wanted, text)
+    replace(wanted, text, backup=False)
     reloaded = False
     with suppress(UnreachableError):
         reloaded = bool(ask("reload", {}, common))
@@ -134,19 +134,6 @@ def _change(document: tomlkit.TOMLDocument, change: str) -> None:
         if not isinstance(table, dict):
             raise UsageError(f"{change}: {part} is no table")
     table[key] = value
-
-
-def _replaced(path: Path, text: str) -> None:
-    """The file with another text; whoever reads meanwhile sees the old or the new one."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        if path.exists():
-            draft.chmod(path.stat().st_mode)
-        draft.replace(path.resolve())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _without_none(table: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from tomlkit.items import AoT
 
 from routerd.catalog import Catalog
 from routerd.cli.common import DEFAULTS, Common, show
+from routerd.cli.config_file import replace, text_of
 from routerd.cli.view import console
 from routerd.config import Config, decode
-from routerd.errors import ConfigError, UsageError
+from routerd.errors import UsageError
 from routerd.places import config_path
 from routerd.policy_yaml import Wishes, read
 from routerd.sources import SOURCES
@@ -46,8 +47,8 @@ def import_(
     """
     own = config_path(os.environ, existing=False)
     assert own is not None
-    before = _text(own) if own.exists() else ""
-    wishes = read(_text(file), str(file))
+    before = text_of(own) if own.exists() else ""
+    wishes = read(text_of(file), str(file))
     after = merged(before, wishes, str(own))
     answer: dict[str, Any] = {
         "path": str(own), "diff": _diff(before, after, own), "notes": wishes.notes, "written": False, "backup": None,
@@ -55,7 +56,7 @@ def import_(
     if not common.json:
         _show_change(answer)
     if after != before and not dry_run and _agreed(yes=yes):
-        answer |= {"written": True, "backup": _write(own, after)}
+        answer |= {"written": True, "backup": replace(own, after, backup=True)}
     return show(answer, common, _show_end)
 
 
@@ -100,20 +101,6 @@ def _add_to_pool(document: tomlkit.TOMLDocument, config: Config, entries: list[d
         pool["models"].append(row)
 
 
-def _text(path: Path) -> str:
-    """
-    What a file says, line ends and all.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from None
-
-
 def _diff(before: str, after: str, path: Path) -> str:
     old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
     return "".join(difflib.unified_diff(old, new, str(path) if before else "/dev/null", str(path)))
@@ -134,39 +121,6 @@ def _agreed(*, yes: bool) -> bool:
         return input("Write this? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
-
-
-def _write(path: Path, text: str) -> str | None:
-    """
-    Puts a file in the place of the configuration, at once or not at all; where it leads, if it is a link.
-
-    Returns:
-        Path of the copy of what was there before, or None.
-
-    Raises:
-        ConfigError: It cannot be written.
-    """
-    path = path.resolve()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        backup = _backup(path) if path.exists() else None
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_bytes(text.encode())
-        draft.chmod(mode)
-        draft.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
-    return backup
-
-
-def _backup(path: Path) -> str:
-    """Copies the file beside itself, under the first name that is free."""
-    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in range(10_000))
-    free = next(name for name in names if not name.exists())
-    free.write_bytes(path.read_bytes())
-    free.chmod(path.stat().st_mode & 0o777)
-    return str(free)
 
 
 def _show_change(answer: dict[str, Any]) -> None:
