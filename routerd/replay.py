@@ -8,7 +8,7 @@ random choice, 1 the oracle that knows every outcome. Rewards R are those of `ma
 `EnginePlayer` is the daemon's own engine. It knows W and c95, and of the models only the file's priors, never those of
 the registry. Money is told to it in multiples of c95, which counts as `C95_USD`, so that a file of questions at a tenth
 of a cent and one of sessions at ten dollars are met alike. Belief is solved anew after each of the first `SOLVED_EACH`
-outcomes, then whenever there are 1/`SOLVED_EACH` more: the decisions in between know of all but the last percent.
+outcomes, then whenever there are 1/`SOLVED_EACH` more: the decisions in between know of all but the last two percent.
 """
 
 import math
@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from routerd.config import Config
+from routerd.config import BudgetConfig, Config
 from routerd.engine import Engine
 from routerd.events import Contribution, Decision, Dispatch, Recommend, arm_id
 from routerd.matrix import Arm, ArmPrior, Floats, Matrix
@@ -32,7 +32,7 @@ MARKS: Final = (30, 50, 100, 200, 500, 1000)
 """Prefixes at which scores are given, beside the end."""
 END: Final = "end"
 RESAMPLES: Final = 2000
-SOLVED_EACH: Final = 100
+SOLVED_EACH: Final = 50
 START: Final = 1_750_000_000.0
 """When the first task of every replay arrives, Unix seconds; any moment would do."""
 DAY_S: Final = 86_400.0
@@ -145,11 +145,17 @@ class EnginePlayer:
 
     Args:
         matrix: What is played; the player looks up what it chose and nothing else.
-        config: Policy, gate and learning; the objective is `cost_weight`.
+        config: Policy, gate and learning; the objective is `cost_weight`, and no cap on spending or on trying applies.
         cost_weight: W.
         rng: All randomness; it also shuffles the arms, so that no tie is settled by their order in the file.
         priors: Of the arms in the order of the matrix, instead of the file's.
         days_per_task: How much time goes by from task to task.
+
+    Attributes:
+        engine: What plays.
+        decision: The last one.
+        columns: Columns of the matrix by arm id.
+        now: When the last task arrived, Unix seconds.
     """
 
     def __init__(
@@ -167,54 +173,50 @@ class EnginePlayer:
         arms = list(matrix.arms.values())
         if priors is not None:
             arms = [Arm(arm.dispatch, prior) for arm, prior in zip(arms, priors, strict=True)]
-        self._columns = {arm_id(arm.dispatch): column for column, arm in enumerate(arms)}
+        self.columns = {arm_id(arm.dispatch): column for column, arm in enumerate(arms)}
         self._candidates: list[Dispatch | str] = [arms[column].dispatch for column in rng.permutation(len(arms))]
-        self.engine = Engine(config, FileCatalog(arms, usd=self._usd), rng)
-        self._decision: Decision | None = None
+        self.engine = Engine(_uncapped(config), FileCatalog(arms, usd=self._usd), rng)
+        self.decision: Decision | None = None
         self._step_s = days_per_task * DAY_S
-        self._now = START
+        self.now = START
         self._seen = 0
         self._solved = 0
 
-    @property
-    def now(self) -> float:
-        """When the last task arrived, Unix seconds."""
-        return self._now
-
-    @property
-    def columns(self) -> dict[str, int]:
-        """The columns of the matrix by arm id."""
-        return self._columns
-
     def choose(self, task: int) -> int:
         """See `Player.choose`."""
-        self._now += self._step_s
+        self.now += self._step_s
         # The name of a session says nothing about a task, and would make the engine repeat itself.
         asked = msgspec.structs.replace(self._matrix.tasks[task], session_id=None)
         request = Recommend(task=asked, candidates=self._candidates)
-        self._decision = self.engine.recommend(request, self._now, "replay", prices=self._worth)
-        return self._columns[self._decision.arm]
+        self.decision = self.engine.recommend(request, self.now, "replay", prices=self._worth)
+        return self.columns[self.decision.arm]
 
     def learn(self, task: int, arm: int) -> None:
         """See `Player.learn`."""
-        made, matrix = self._decision, self._matrix
+        made, matrix = self.decision, self._matrix
         assert made is not None
         outcome = Contribution(
             scope="default",
             dispatch=made.dispatch,
             features=made.features,
-            at=self._now,
+            at=self.now,
             success=float(matrix.succeeded[task, arm]),
             weight=1.0,
             wall_time_ms=None if matrix.wall_time_ms is None else int(matrix.wall_time_ms[task, arm]),
             cost_usd=None if matrix.cost_usd is None else float(matrix.cost_usd[task, arm]) * self._usd,
             own=True,
         )
-        self.engine.observe(None, outcome, self._now)
+        self.engine.observe(None, outcome, self.now)
         self._seen += 1
         if self._seen - self._solved >= max(1, self._seen // SOLVED_EACH):
-            self.engine.refresh(self._now)
+            self.engine.refresh(self.now)
             self._solved = self._seen
+
+
+def _uncapped(config: Config) -> Config:
+    """The configuration without caps in the user's own dollars and days, neither of which are those of a file."""
+    policy = msgspec.structs.replace(config.policy, explore_usd_per_day=math.inf, explore_minutes_per_day=math.inf)
+    return msgspec.structs.replace(config, policy=policy, budget=BudgetConfig())
 
 
 def _worth(matrix: Matrix, cost_weight: float) -> tuple[Worth, float]:
