@@ -23,7 +23,7 @@ IO = {
 LAYERS = [
     ["cli"],
     ["daemon"],
-    ["core"],
+    ["core", "integrations.mirror", "integrations.hindsight", "integrations.outcome_documents"],
     [
         "rpc.server",
         "rpc.listen",

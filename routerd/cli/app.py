@@ -24,6 +24,8 @@ VERBS = {
     "events": ("events:events", "Decisions and outcomes as they come."),
     "replay": ("replay:replay", "What each policy would have earned on tasks whose outcomes are all known."),
     "import": ("import_:import_", "Outcomes from elsewhere, read once."),
+    "sync": ("sync:sync", "A document for every outcome in a Hindsight server, and from there back again."),
+    "mcp": ("mcp:mcp", "routerd as tools of an agent that speaks MCP; the agent starts it."),
     "config": ("config:app", "Where the configuration is, whether it can be used, what is in force; a key changed."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }

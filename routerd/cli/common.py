@@ -1,5 +1,6 @@
 """What every verb shares: its two flags, how it asks the daemon, and how it shows an answer."""
 
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from cyclopts import Parameter
 from routerd.cli.view import print_json
 from routerd.client import call
 from routerd.config import Config, load
-from routerd.errors import RequestError, UnreachableError
+from routerd.errors import ConfigError, RequestError, UnreachableError
 from routerd.places import config_path, state_dir
 from routerd.sources import SOURCES
 
@@ -64,6 +65,21 @@ def ask_or(method: str, params: dict[str, Any], common: Common, alone: Callable[
         return alone()
 
 
+def needs(package: str, *, extra: str, verb: str) -> None:
+    """
+    Sees to it that a package is there which only some verbs need.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+        raise ConfigError(f"{verb} needs {package!r}, which is not installed: pip install 'routerd[{extra}]'") from None
+
+
 def own_config() -> Config:
     """
     The configuration in its usual place, with everything checked that can be checked without running.
@@ -101,6 +117,7 @@ __all__ = [
     "ask_or",
     "checked_config",
     "database_path",
+    "needs",
     "own_config",
     "show",
 ]

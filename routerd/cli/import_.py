@@ -1,6 +1,6 @@
 """`routerctl import PATH…`: outcomes from elsewhere, read once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,13 @@ def import_(*paths: Path, common: Common = DEFAULTS) -> int:
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path}: there is no such file or directory")
+    answer = taken(paths, common)
+    show(answer, common, render)
+    return 0 if answer["files"] else 1
+
+
+def taken(paths: Sequence[Path], common: Common) -> dict[str, Any]:
+    """What came of reading files or directories once: by the daemon, or by ourselves where none runs."""
     broken = [line for path in paths if path.is_file() for line in _broken(path)]
     absolute = [str(path.absolute()) for path in paths]
 
@@ -45,9 +52,7 @@ def import_(*paths: Path, common: Common = DEFAULTS) -> int:
         logs.configure(LogConfig(level="warning"))
         return msgspec.to_builtins(anyio.run(daemon.take_alone, places(), own_config(), absolute))
 
-    answer = {**ask_or("import", {"paths": absolute}, common, alone), "broken": broken}
-    show(answer, common, render)
-    return 0 if answer["files"] else 1
+    return {**ask_or("import", {"paths": absolute}, common, alone), "broken": broken}
 
 
 def _broken(path: Path) -> Iterator[str]:

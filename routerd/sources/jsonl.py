@@ -16,6 +16,9 @@ Members (`outcome.schema.json` beside this says the same to a machine):
     at | finished_at  when it ended, Unix seconds
     id                names the outcome: a later row with the same id replaces it
     ref               names the unit of work as an agent's log does, see the socket
+    keys              names the unit as routerd itself does (`outcomes.id`): a row and a log that tell of one unit are
+                      one outcome, and the log is believed
+    signal            what `succeeded` rests on, where that is weaker than a report (`sources/signals.py`)
     agent, scope      whose work it is, and where it is learnt
 
 A row without an id is named by what it says and by how many rows before it in its file say the same. So reading a file
@@ -27,7 +30,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -62,6 +65,12 @@ Amount = Annotated[float, Meta(ge=0.0, le=2.0**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
+Evidence = Literal[
+    "report", "feedback", "test", "verification", "next_message", "budget", "empty", "interrupted", "completed"
+]
+"""The signals that have a weight."""
+
+
 class Counted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tokens by kind."""
 
@@ -86,6 +95,8 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     finished_at: Moment | None = None
     id: Name | None = None
     ref: Ref | None = None
+    keys: Annotated[list[Name], Meta(min_length=1, max_length=64)] | None = None
+    signal: Evidence | None = None
     agent: Name | None = None
     scope: Name | None = None
 
@@ -126,12 +137,14 @@ def _completion(row: OutcomeRow, data: bytes) -> Completion:
         raise ValueError("`at` and `finished_at` are two names of one thing: give one")
     if row.tokens is not None and row.cost_tokens is not None:
         raise ValueError("`tokens` and `cost_tokens` tell the same: give one")
+    if row.signal is not None and row.succeeded is None:
+        raise ValueError("`signal` says what `succeeded` rests on, and `succeeded` is null")
     agent = row.agent or (row.task.agent if row.task else None) or (row.ref.agent if row.ref else None) or AGENT
     ended_at = row.at if row.at is not None else row.finished_at
     wall_time_ms = None if row.wall_time_ms is None else round(row.wall_time_ms)
     name = row.id or blake2b(_canonical(data), digest_size=12).hexdigest()
     return Completion(
-        keys=(unit_key(AGENT, "row", name), *(ref_keys(row.ref) if row.ref else ())),
+        keys=_keys(row, name),
         agent=agent,
         scope=row.scope or "default",
         task=_task(row, agent),
@@ -142,9 +155,22 @@ def _completion(row: OutcomeRow, data: bytes) -> Completion:
         wall_time_ms=wall_time_ms,
         tokens=_tokens(row),
         cost_usd=row.cost_usd,
-        label=UNKNOWN if row.succeeded is None else Label(float(row.succeeded), WEIGHTS["report"], "report"),
-        extent=1,
+        label=_label(row),
+        extent=0 if row.keys else 1,
     )
+
+
+def _keys(row: OutcomeRow, name: str) -> tuple[str, ...]:
+    """The names of the unit, the one that it is stored by first."""
+    own = (unit_key(AGENT, "row", name),)
+    return tuple(dict.fromkeys([*(row.keys or own), *(ref_keys(row.ref) if row.ref else ()), *(own if row.id else ())]))
+
+
+def _label(row: OutcomeRow) -> Label:
+    if row.succeeded is None:
+        return UNKNOWN
+    signal = row.signal or "report"
+    return Label(float(row.succeeded), WEIGHTS[signal], signal)
 
 
 def _task(row: OutcomeRow, agent: str) -> Task:
@@ -233,7 +259,7 @@ class JsonlMachine:
         except ValueError:
             self.quarantined += 1
             return
-        keys = told.keys if row.id is not None else self._numbered(told.keys)
+        keys = told.keys if row.id is not None or row.keys is not None else self._numbered(told.keys)
         self._told.append(msgspec.structs.replace(told, keys=keys, transcript=item.path))
 
     def _numbered(self, keys: tuple[str, ...]) -> tuple[str, ...]:

@@ -104,6 +104,13 @@ FROM outcomes WHERE id = (SELECT outcome_id FROM outcome_keys WHERE key = ?);
 SELECT id, ended_at, agent, arm, succeeded, wall_time_ms, cost_usd, transcript, features
 FROM outcomes WHERE ended = 1 AND ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?;
 
+-- name: ended_since
+-- A row that is replaced gets a new rowid, larger than every other: what comes after a rowid is what has changed since.
+SELECT rowid, id, agent, scope, arm, model, kind, session_id, ended_at, wall_time_ms, cost_usd, tokens, succeeded, signal,
+  censored, learnt IS NOT NULL, features, CASE WHEN ? THEN json_extract(log, '$.task.goal') END,
+  (SELECT json_group_array(key) FROM outcome_keys WHERE outcome_id = outcomes.id)
+FROM outcomes WHERE ended = 1 AND rowid > ? ORDER BY rowid LIMIT ?;
+
 -- name: columns_kept
 SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY 1, c.cid;
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from routerd.events import Decision
+from routerd.events import Decision, Signal, Tokens
 from routerd.store.batch import decision_key
 from routerd.store.rows import decision_of
 from routerd.store.schema import queries
@@ -48,6 +48,29 @@ class Past(msgspec.Struct, frozen=True, array_like=True):
     features: dict[str, Any]
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """An ended outcome with all its names; with its goal where text is kept and asked for. `teaches`: it is learnt."""
+
+    id: str
+    agent: str
+    scope: str
+    arm: str
+    model: str | None
+    kind: str | None
+    session_id: str | None
+    ended_at: float | None
+    wall_time_ms: int | None
+    cost_usd: float | None
+    tokens: Tokens | None
+    succeeded: float | None
+    signal: Signal
+    censored: str | None
+    teaches: bool
+    features: dict[str, Any]
+    keys: list[str]
+    goal: str | None = None
+
+
 def counts(connection: sqlite3.Connection) -> Counts:
     """The totals of `status`."""
     return Counts(*connection.execute(queries()["counts"]).fetchone())
@@ -84,6 +107,38 @@ def recent(connection: sqlite3.Connection, limit: int) -> list[Past]:
     """The latest ended outcomes, newest first."""
     rows = connection.execute(queries()["recent"], (limit,))
     return [msgspec.convert((*row[:8], msgspec.json.decode(row[8])), Past) for row in rows]
+
+
+def ended_since(
+    connection: sqlite3.Connection, rowid: int, limit: int, *, text: bool = False
+) -> tuple[list[Ended], int]:
+    """
+    Ended outcomes that were written after a row, in the order of writing, and the last one's rowid.
+
+    Args:
+        connection: Any.
+        rowid: Of the last row that was seen; 0 for all.
+        limit: At most so many.
+        text: With their goals.
+    """
+    rows = connection.execute(queries()["ended_since"], (text, rowid, limit)).fetchall()
+    return [_ended(row) for row in rows], rows[-1][0] if rows else rowid
+
+
+def _ended(row: tuple[Any, ...]) -> Ended:
+    _, *plain, tokens, succeeded, signal, censored, teaches, features, goal, keys = row
+    names = Ended.__struct_fields__[: len(plain)]
+    return Ended(
+        **dict(zip(names, plain, strict=True)),
+        tokens=None if tokens is None else msgspec.json.decode(tokens, type=Tokens),
+        succeeded=succeeded,
+        signal=signal,
+        censored=censored,
+        teaches=bool(teaches),
+        features=msgspec.json.decode(features),
+        goal=goal or None,
+        keys=msgspec.json.decode(keys),
+    )
 
 
 def columns_kept(connection: sqlite3.Connection) -> dict[str, list[str]]:

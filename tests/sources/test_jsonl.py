@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import msgspec
@@ -12,7 +12,8 @@ from routerd.events import LOCAL, Completion, Dispatch, Label, Parent, Task, Tok
 from routerd.features import CALLERS_NAMES, OWN_NAMES
 from routerd.sources import jsonl
 from routerd.sources.base import Claim, Line
-from routerd.sources.jsonl import JsonlMachine, check_row
+from routerd.sources.jsonl import Evidence, JsonlMachine, check_row
+from routerd.sources.signals import WEIGHTS
 from tests.sources.jsonl_logs import ROWS
 
 SCHEMA = json.loads(Path(jsonl.__file__).with_name("outcome.schema.json").read_text())
@@ -156,6 +157,19 @@ def test_a_later_row_with_the_same_id_replaces_it() -> None:
     assert [unit.keys for unit in units] == [("jsonl:row:a",)] * 2
 
 
+def test_a_row_that_names_the_unit_as_routerd_does_is_that_unit_and_gives_way_to_its_log() -> None:
+    named = row(keys=["codex:turn:a/7", "codex:child:b"], ref={"agent": "codex", "child_id": "b"})
+    [once, again] = told(named, {**named, "succeeded": False})
+    assert once.keys == again.keys == ("codex:turn:a/7", "codex:child:b")
+    assert once.extent == 0
+    assert told({**named, "id": "x"})[0].keys == ("codex:turn:a/7", "codex:child:b", "jsonl:row:x")
+
+
+def test_a_row_may_say_that_its_success_rests_on_less_than_a_report() -> None:
+    assert told(row(signal="completed"))[0].label == Label(1.0, WEIGHTS["completed"], "completed")
+    assert told(row(signal="test", succeeded=0.0))[0].label == Label(0.0, WEIGHTS["test"], "test")
+
+
 # --- broken rows ----------------------------------------------------------------------------------------------------
 
 GOOD: list[Any] = [
@@ -173,6 +187,8 @@ GOOD: list[Any] = [
     row(dispatch="delegate:/fast-worker/"),
     row(dispatch="delegate:a/b/m"),
     row(dispatch="delegate:m@a/b"),
+    row(keys=["codex:turn:a/7"], signal="budget"),
+    row(keys=None, signal=None, succeeded=None),
     {"task": {"goal": "x", "depth": 2, "role": "leaf", "features": {"a": 1}}, "dispatch": "local", "succeeded": None},
 ]
 
@@ -197,6 +213,11 @@ BROKEN: list[tuple[Any, str]] = [
     (row(id=""), "`id`: expected `str` of length >= 1"),
     (row(id=7), "`id`: expected `str | null`, got `int`"),
     (row(ref={}), "`ref.agent` is missing"),
+    (row(keys=[]), "`keys`: expected `array` of length >= 1"),
+    (row(keys=[""]), "`keys[0]`: expected `str` of length >= 1"),
+    (row(signal="hope"), "`signal`: invalid enum value 'hope'"),
+    (row(signal="unknown"), "`signal`: invalid enum value 'unknown'"),
+    (row(signal="test", succeeded=None), "`signal` says what `succeeded` rests on, and `succeeded` is null"),
     (row(dispatch=None), '`dispatch` must be ["local", null], ["delegate", "<profile>"], an arm id or an object'),
     (
         row(dispatch=["local", "x"]),
@@ -271,6 +292,11 @@ def test_the_schema_knows_the_members_that_the_reader_knows() -> None:
     assert set(defined["ownNames"]["enum"]) == OWN_NAMES - CALLERS_NAMES.keys()
     assert set(defined["features"]["properties"]) == set(CALLERS_NAMES)
     assert set(defined["rowFeatures"]["properties"]) == set(CALLERS_NAMES)
+
+
+def test_the_signals_that_a_row_may_name_are_those_that_weigh_something() -> None:
+    weighty = {signal for signal, weight in WEIGHTS.items() if weight > 0.0}
+    assert set(get_args(Evidence)) == weighty == set(SCHEMA["properties"]["signal"]["enum"]) - {None}
 
 
 # --- where it lies --------------------------------------------------------------------------------------------------
