@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from routerd.errors import InvalidParams, OutsidePool
-from routerd.events import LOCAL, Dispatch, Parent, Recommend, arm_dispatch, arm_id
+from routerd.events import LOCAL, Dispatch, Parent, Recommend, Role, arm_dispatch, arm_id
 from routerd.prior import AttributesLike, Floats, Scaling, design, scaling
 
 ARMS_MAX: Final = 32
@@ -195,9 +195,12 @@ def lay_out(
     warnings = [option.warning for option in (*options, *([pin] if pin else ())) if option.warning]
     if pin is not None and pin.known.in_pool and pin.known.obstacle is not None:
         warnings.append(f"{pin.known.arm}: {pin.known.obstacle}")
+    usual = None if incumbent is None else _row(rows, incumbent, "candidates")
+    if usual is not None and incumbent is not None and request.candidates is None:
+        rows[usual] = msgspec.structs.replace(rows[usual], dispatch=incumbent.dispatch)  # as the client spells it
     return Slate(
         options=rows,
-        incumbent=None if incumbent is None else _row(rows, incumbent, "candidates"),
+        incumbent=usual,
         pinned=None if pin is None else _row(rows, pin, None),
         fallback=outside,
         warnings=tuple(dict.fromkeys(warnings)),
@@ -209,7 +212,9 @@ def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -
     if request.candidates is None:
         named = [*(arm_dispatch(arm) for arm in used), LOCAL, *directory.pool]
         options = {
-            known.arm: Option(known, dispatch) for dispatch in named if (known := directory.known(dispatch)).in_pool
+            known.arm: Option(known, dispatch)
+            for dispatch in (_in_role(one, request.task.role) for one in named)
+            if (known := directory.known(dispatch)).in_pool
         }
         return list(options.values())[:ARMS_MAX]
     if not request.candidates:
@@ -219,6 +224,13 @@ def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -
         option = directory.option(candidate, f"candidates.{i}", request.task.depth)
         distinct.setdefault(option.known.arm, option)
     return list(distinct.values())
+
+
+def _in_role(dispatch: Dispatch, role: Role | None) -> Dispatch:
+    """A delegation in the task's role, as a log that knows roles will tell it; a task that names none leaves it be."""
+    if role is None or dispatch.executor == "local":
+        return dispatch
+    return msgspec.structs.replace(dispatch, role=role)
 
 
 def _default(directory: Directory, default: Dispatch, incumbent: Option | None) -> Option:
