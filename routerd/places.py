@@ -38,6 +38,11 @@ def config_dir(env: Mapping[str, str]) -> str:
     return os.path.join(_xdg(env, "XDG_CONFIG_HOME", ".config"), NAME)
 
 
+def state_path(env: Mapping[str, str]) -> str:
+    """The directory of what is kept, where nobody names another, for who has no time for `pathlib`."""
+    return _state(env)
+
+
 def state_dir(env: Mapping[str, str], flag: str | Path | None = None) -> Path:
     """The directory of what is kept; `flag` is what `--state-dir` says."""
     from pathlib import Path  # noqa: PLC0415

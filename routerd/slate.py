@@ -211,12 +211,9 @@ def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -
     """The distinct arms that may be meant, in the order given."""
     if request.candidates is None:
         named = [*(arm_dispatch(arm) for arm in used), LOCAL, *directory.pool]
-        options = {
-            known.arm: Option(known, dispatch)
-            for dispatch in (_in_role(one, request.task.role) for one in named)
-            if (known := directory.known(dispatch)).in_pool
-        }
-        return list(options.values())[:ARMS_MAX]
+        role, depth = request.task.role, request.task.depth
+        offered = [directory.option(_in_role(dispatch, role), "candidates", depth) for dispatch in named]
+        return list({option.known.arm: option for option in offered if option.known.in_pool}.values())[:ARMS_MAX]
     if not request.candidates:
         raise InvalidParams("candidates: none are named", {"path": "candidates", "reason": "none are named"})
     distinct: dict[str, Option] = {}

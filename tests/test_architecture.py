@@ -45,7 +45,7 @@ LAYERS = [
     ["posterior", "prior", "evidence", "reward", "features", "budget", "policy_yaml", "matrix"],
     ["config", "places"],
     ["events"],
-    ["errors", "__init__"],
+    ["errors", "quick_json", "__init__"],
 ]
 PURE = next(number for number, line in enumerate(LAYERS) if "summary" in line)
 UPWARD = {

@@ -27,6 +27,8 @@ VERBS = {
     "sync": ("sync:sync", "A document for every outcome in a Hindsight server, and from there back again."),
     "mcp": ("mcp:mcp", "routerd as tools of an agent that speaks MCP; the agent starts it."),
     "config": ("config:app", "Where the configuration is, whether it can be used, what is in force; a key changed."),
+    "hook": ("hook:hook", "What the hooks of Claude Code and Codex run; payload on stdin, answer on stdout."),
+    "statusline": ("hook:statusline", "One line on the last pick, for an agent to show."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }
 """Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported

@@ -5,7 +5,7 @@
 
 It needs nothing but the standard library, and little of that: a hook starts Python for one question, and `socket`,
 `json`, `typing` and `pathlib` each take longer to import than the question takes. `_socket` is what `socket` is made
-of; `json` is imported once a daemon has taken the connection.
+of; for `json` see `quick_json`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from _socket import socket as Socket  # noqa: N812
 from time import monotonic, sleep
 
 from routerd.places import socket_path
+from routerd.quick_json import dumps, loads
 
 TYPE_CHECKING = False  # `typing` itself is what takes long
 if TYPE_CHECKING:
@@ -179,10 +180,8 @@ def _exchange(method: str, params: Mapping[str, Any] | None, socket: StrPath | N
 
 def request(method: str, params: Mapping[str, Any] | None) -> bytes:
     """The line that asks."""
-    import json  # noqa: PLC0415
-
     message = {"jsonrpc": "2.0", "id": _ID, "method": method, "params": params or {}}
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return dumps(message).encode() + b"\n"
 
 
 def read_reply(line: bytes) -> dict[str, Any]:
@@ -212,10 +211,8 @@ def notification_of(line: bytes) -> dict[str, Any]:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    import json  # noqa: PLC0415
-
     try:
-        value = json.loads(line)
+        value = loads(line)
     except (ValueError, RecursionError):
         raise BadReply("what answers is not routerd: not JSON") from None
     if not isinstance(value, dict):

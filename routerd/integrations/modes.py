@@ -6,7 +6,7 @@
     enforce   the choice is applied, where the gate lets it through
 
 A mode holds for a session by `$ROUTERD_MODE`, and for good by `modes.json` beside the configuration, an object from
-agent to mode. Hooks read this at every start: it takes nothing but what Python has loaded already, and `json`.
+agent to mode. Hooks read this at every start: it takes nothing but what Python has loaded already.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 
 from routerd.places import config_dir
+from routerd.quick_json import loads
 
 TYPE_CHECKING = False  # `typing` itself is what takes long
 if TYPE_CHECKING:
@@ -39,11 +40,9 @@ def mode(agent: str, env: Mapping[str, str]) -> Mode:
 
 def kept(env: Mapping[str, str]) -> Mapping[str, Mode]:
     """The modes that were set for good, by agent; a file that cannot be used counts as `off` for every agent."""
-    import json  # noqa: PLC0415
-
     try:
         with open(modes_path(env), encoding="utf-8") as file:
-            modes = json.load(file)
+            modes = loads(file.read())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError):
