@@ -36,6 +36,7 @@ LAYERS = [
     ],
     ["tail.worker", "tail.discover", "tail.group", "tail.rows", "tail.files", "client", "integrations"],
     ["rpc.handlers", "nearest", "summary", "savings", "audit", "drift", "metrics", "spans"],
+    ["integrations.edits"],
     ["rpc.jsonrpc", "rpc.framing", "rpc.messages", "store.batch", "store.rows", "store.schema", "tail.registry", "rpc"],
     ["store", "describe", "records", "tail.checkpoint", "tail.lines", "tail"],
     ["replay"],

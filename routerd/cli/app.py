@@ -29,6 +29,9 @@ VERBS = {
     "config": ("config:app", "Where the configuration is, whether it can be used, what is in force; a key changed."),
     "hook": ("hook:hook", "What the hooks of Claude Code and Codex run; payload on stdin, answer on stdout."),
     "statusline": ("hook:statusline", "One line on the last pick, for an agent to show."),
+    "doctor": ("doctor:doctor", "What would keep routerd from working, each with its remedy."),
+    "install": ("install:install", "Have an agent ask routerd, an MCP client know it, or systemd run it."),
+    "uninstall": ("install:uninstall", "Take back exactly what install wrote."),
     "privacy": ("privacy:privacy", "What is kept of your work, column by column, and what is not."),
 }
 """Verb, where it is (a file of this folder and a name in it), and its line in the list of verbs. A file is imported
