@@ -25,6 +25,7 @@ from routerd import __version__
 from routerd.catalog import Catalog
 from routerd.config import Config
 from routerd.engine import Engine
+from routerd.errors import StoreError
 from routerd.events import Contribution, Dispatch, arm_id
 from routerd.store import database
 from routerd.store.batch import Change
@@ -56,7 +57,7 @@ class Core:
         self.config = config
         self.path = path
         self.catalog = Catalog(config, os.environ)
-        self.engine = Engine(config, self.catalog, np.random.default_rng(config.policy.seed))
+        self.engine = self._new_engine()
         self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
         self.tail = Tail(config, os.environ, describe=describer(config, self.catalog), deliver=self.writer.put)
         self.listeners: list[Callable[[Change], None]] = []
@@ -81,14 +82,28 @@ class Core:
         def fold(old: Contribution | None, new: Contribution | None) -> None:
             self.engine.observe(old, new, now)
 
+        def fold_what_can_be(old: Contribution | None, new: Contribution | None) -> None:
+            try:
+                fold(old, new)
+            except ValueError as error:
+                log.error("outcome cannot be learnt", reason=str(error))
+
         with closing(database.read_only(self.path)) as connection:
-            folded = database.refold(connection, self._restore, fold)
+            try:
+                folded = database.refold(connection, self._restore, fold)
+            except (ValueError, msgspec.DecodeError) as error:
+                log.error("snapshot and journal cannot be used: folding all outcomes", reason=str(error))
+                self.engine = self._new_engine()
+                folded = database.refold(connection, lambda _: False, fold_what_can_be)
             self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
         while self.engine.refresh(now):
             pass
         # The price list takes half a second to import: now, rather than in the middle of a recommendation.
         self.catalog.warm()
         return folded
+
+    def _new_engine(self) -> Engine:
+        return Engine(self.config, self.catalog, np.random.default_rng(self.config.policy.seed))
 
     def _restore(self, snapshot: bytes) -> bool:
         try:
@@ -106,7 +121,7 @@ class Core:
         for change in changes:
             try:
                 self.engine.observe(change.before, change.after, now)
-            except ValueError as error:
+            except Exception as error:  # it is on disk already: the rest of the batch is not to suffer
                 log.error("outcome cannot be learnt", id=change.record and change.record.id, reason=str(error))
             for listener in self.listeners:
                 listener(change)
@@ -162,7 +177,7 @@ class Core:
 
     async def _learn_anew(self) -> None:
         """Makes another engine of the outcomes on disk, since models, and so arms, may have other names now."""
-        engine = Engine(self.config, self.catalog, np.random.default_rng(self.config.policy.seed))
+        engine = self._new_engine()
         now = time.time()
         with closing(database.read_only(self.path)) as connection:
             for number, contribution in enumerate(database.learnt(connection)):
@@ -187,11 +202,7 @@ async def core(config: Config, path: Path) -> AsyncIterator[Core]:
     """
     database.prepare(path, time.time())
     async with AsyncExitStack() as stack:
-        connection = await database.connect(path)
-        stack.push_async_callback(_closed, connection)
-        parts = Core(config, connection, path)
-        folded = parts.load()
-        log.debug("engine loaded", folded=folded)
+        parts = await _loaded(config, path, stack)
         async with anyio.create_task_group() as writing:
             writing.start_soon(parts.writer.serve)
             try:
@@ -199,6 +210,28 @@ async def core(config: Config, path: Path) -> AsyncIterator[Core]:
             finally:
                 parts.writer.close()
         await parts.snapshot()
+
+
+async def _loaded(config: Config, path: Path, stack: AsyncExitStack) -> Core:
+    """The core as the database says that it was. In a large one damage may show only now: it is set aside then too."""
+    for attempt in range(2):
+        connection = await database.connect(path)
+        try:
+            parts = Core(config, connection, path)
+            log.debug("engine loaded", folded=parts.load())
+        except sqlite3.DatabaseError as error:
+            await _closed(connection)
+            if attempt or not database.is_corrupt(error):
+                raise StoreError(f"{path}: cannot be read: {error}; check the disk") from None
+            database.set_aside(path, time.time())
+            database.prepare(path, time.time())
+        except BaseException:
+            await _closed(connection)
+            raise
+        else:
+            stack.push_async_callback(_closed, connection)
+            return parts
+    raise AssertionError("unreachable")
 
 
 async def _closed(connection: aiosqlite.Connection) -> None:

@@ -60,6 +60,8 @@ log = structlog.get_logger(__name__)
 DECISIONS_KEPT = 1024
 """The latest are explained from memory: a decision can be explained as soon as it is answered."""
 PAST_LOOKED_AT = 2000
+OTHERS_TURN_S = 0.0002
+"""One `sleep(0)` would put the next piece of work before a waiting request; a short timer does not."""
 WRITER_STUCK_S = 60.0
 """A full disk or a slow one makes the writer wait and say so; longer than this without a word it hangs."""
 
@@ -112,6 +114,9 @@ class Service:
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{int(time.time() * 1000):x}{secrets.token_hex(4)}"
+
+    async def others_turn(self) -> None:
+        await anyio.sleep(OTHERS_TURN_S)
 
     # --- decisions and outcomes -------------------------------------------------------------------------------------
 
@@ -231,7 +236,7 @@ class Service:
     async def take(self, paths: list[str]) -> ImportResult:
         before = sum(one.completions for one in self._core.tail.registry.progress.values())
         files = [await self._core.tail.take(path) for path in paths]
-        await self._core.tail.settled()
+        await self._core.tail.reading.settled()
         await self._core.writer.write([])
         after = sum(one.completions for one in self._core.tail.registry.progress.values())
         return ImportResult(files=sum(files), completions=after - before)
@@ -296,7 +301,7 @@ async def take_alone(settings: Settings, config: Config, paths: list[str]) -> Im
         async with core(config, settings.state_dir / "routerd.db") as parts:
             service = Service(parts, settings)
             async with anyio.create_task_group() as reading:
-                reading.start_soon(parts.tail.read)
+                reading.start_soon(parts.tail.reading.run)
                 result = await service.take(paths)
                 reading.cancel_scope.cancel()
             return result

@@ -1,6 +1,5 @@
 """From what a log says to what is kept: features and a list price are added, the text is taken away."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,22 +7,10 @@ import msgspec
 
 from routerd.events import Completion, Dispatch, Task, Tokens
 from routerd.records import Seen
+from routerd.redact import redact
 
 Price = Callable[[str | None, str, Tokens, float | None], float | None]
 Features = Callable[[Task], dict[str, Any]]
-
-_SECRET = re.compile(
-    r"""\b(?:sk|pk|rk|ghp|gho|ghs|ghu|glpat|xox[abprs]|AKIA|ASIA|AIza|hf|npm)[-_A-Za-z0-9]{12,}
-      |\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+
-      |-----BEGIN[ A-Z]*PRIVATE[ ]KEY-----.*?(?:-----END[ A-Z]*PRIVATE[ ]KEY-----|$)
-      |(?i:(?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*[:=]\s*["']?)\S{6,}""",
-    re.VERBOSE | re.DOTALL,
-)
-
-
-def redact(text: str) -> str:
-    """`text` with everything of the shape of a credential replaced."""
-    return _SECRET.sub("[redacted]", text)
 
 
 class Describe:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,9 @@ class Place:
         return self.query("SELECT * FROM outcomes ORDER BY id")
 
     @contextlib.contextmanager
-    def daemon(self, *arguments: str) -> Iterator["Daemon"]:
-        """A daemon that answers; it is stopped at the end, unless it was killed before."""
-        daemon = Daemon(self, *arguments)
+    def daemon(self, *arguments: str, under: Sequence[str] = ()) -> Iterator["Daemon"]:
+        """A daemon that answers, started by the command `under`; stopped at the end, unless it was killed before."""
+        daemon = Daemon(self, *arguments, under=under)
         try:
             daemon.wait_ready()
             yield daemon
@@ -79,12 +79,12 @@ class Place:
 class Daemon:
     """A running `routerd`."""
 
-    def __init__(self, place: Place, *arguments: str) -> None:
+    def __init__(self, place: Place, *arguments: str, under: Sequence[str] = ()) -> None:
         self.place = place
         self.log = place.home / "daemon.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(PROGRAMS / "routerd"), *arguments], env=place.env, stdout=log, stderr=log, cwd=place.home
+                [*under, str(PROGRAMS / "routerd"), *arguments], env=place.env, stdout=log, stderr=log, cwd=place.home
             )
 
     def ask(self, method: str, **params: Any) -> Any:
@@ -114,6 +114,16 @@ class Daemon:
     def caught_up(self) -> None:
         """Until every root is read."""
         self.until(lambda: (s := self.ask("status")["sources"]) and not any(one["lag_bytes"] for one in s))
+
+    def settled_arms(self) -> Any:
+        """The arms once belief stands still: outcomes are counted at once, and believed a moment later."""
+
+        def twice() -> Any:
+            first = self.ask("arms")["arms"]
+            time.sleep(0.3)
+            return first if first == self.ask("arms")["arms"] else None
+
+        return self.until(twice)
 
     def kill(self) -> None:
         """Ends it as a crash would."""

@@ -2,10 +2,27 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
 from routerd.config import LogConfig
+
+
+class Quiet:
+    """Writes lines to a file; where that cannot be done (a full disk, a reader that is gone) they are lost."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def msg(self, message: str) -> None:
+        """One line."""
+        with suppress(OSError, ValueError):
+            self._file.write(message + "\n")
+            self._file.flush()
+
+    log = debug = info = warning = error = critical = msg
 
 
 def configure(config: LogConfig) -> None:
@@ -24,6 +41,6 @@ def configure(config: LogConfig) -> None:
             else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: Quiet(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -101,7 +101,7 @@ async def _serve(settings: Settings, config: Config) -> None:
         started = time.monotonic()
         async with shown(parts.tail.registry.count_left, out):
             await parts.tail.discovered.wait()
-            await parts.tail.settled()
+            await parts.tail.reading.settled()
         await parts.writer.write([])
         _read(parts.tail, time.monotonic() - started, out)
         if _table(parts.path, out):
@@ -135,7 +135,7 @@ def _read(tail: Tail, took_s: float, out: Console) -> None:
         for agent, root, exists in tail.places():
             out.print(f"  {agent:12} {root}{'' if exists else '  (not there)'}")
         out.print("Other places go into the configuration: [sources.<agent>] roots = [...]; see config/routerd.toml.")
-    for path, reason in list(tail.unreadable.items())[:5]:
+    for path, reason in list(tail.reading.unreadable.items())[:5]:
         out.print(f"cannot be read: {path}: {reason}")
 
 

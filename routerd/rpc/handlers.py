@@ -17,6 +17,7 @@ from routerd.errors import NoSuchDecision, RequestError
 from routerd.events import Decision, Outcome, Recommend, ref_keys
 from routerd.features import extract, tier_of_parent
 from routerd.records import Report
+from routerd.redact import redact
 from routerd.rpc.messages import (
     ArmsParams,
     ArmsResult,
@@ -91,6 +92,9 @@ class Ports(Protocol):
     def new_id(self, prefix: str) -> str:
         """An id that was never given before; later ones sort after earlier ones."""
 
+    async def others_turn(self) -> None:
+        """Lets whoever waits have a turn."""
+
     def decided(self, decision: Decision) -> None:
         """A decision was made: it is to be written, and told to those who listen."""
 
@@ -135,7 +139,7 @@ class Handlers:
             case Recommend():
                 return self._recommend(params)
             case RecommendBatchParams():
-                return RecommendBatchResult(decisions=[self._one_of_batch(one) for one in params.tasks])
+                return self._batch(params)
             case ReportParams():
                 return self._report(params)
             case FeedbackParams():
@@ -170,6 +174,14 @@ class Handlers:
         task = request.task
         return recommended(decision, ports.catalog.reached(decision.dispatch, task.parent, task.depth))
 
+    async def _batch(self, params: RecommendBatchParams) -> RecommendBatchResult:
+        """However many questions come at once, those of others are answered in between."""
+        decisions: list[RecommendResult | Failed] = []
+        for one in params.tasks:
+            decisions.append(self._one_of_batch(one))
+            await self._ports.others_turn()
+        return RecommendBatchResult(decisions=decisions)
+
     def _one_of_batch(self, request: Recommend) -> RecommendResult | Failed:
         """One question's error is its own; the others are answered."""
         try:
@@ -189,7 +201,7 @@ class Handlers:
                 outcome_id=params.outcome_id or ports.new_id("o"),
                 at=ports.now(),
                 by="report",
-                outcome=params.outcome,
+                outcome=_without_secrets(params.outcome),
                 keys=() if ref is None else ref_keys(ref),
                 scope=params.scope,
                 decision_id=params.decision_id,
@@ -213,7 +225,7 @@ class Handlers:
                 outcome=Outcome(succeeded=good),
                 keys=() if named is None else (named, report_key(named)),
                 decision_id=params.decision_id,
-                note=params.note,
+                note=params.note and redact(params.note),
             )
         )
         return FeedbackResult(outcome_id=named or reported.outcome_id, succeeded=good)
@@ -249,3 +261,8 @@ class Handlers:
 
     def _arms(self, params: ArmsParams) -> ArmsResult:
         return ArmsResult(arms=self._ports.engine.arms(params.scope or "default", params.kind, self._ports.now()))
+
+
+def _without_secrets(outcome: Outcome) -> Outcome:
+    """What went wrong is told in words of a program, which may quote a key."""
+    return msgspec.structs.replace(outcome, error=redact(outcome.error)) if outcome.error is not None else outcome

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from routerd.errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
+from routerd.rpc.limits import SMALL_BYTES, excess
 from routerd.rpc.messages import METHODS, ErrorObject, Params, error_object
 
 Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | str
@@ -83,12 +84,16 @@ def read_request(line: bytes | bytearray) -> Request | Refused:
         known = ", ".join(METHODS)
         return Refused(envelope.id, MethodNotFound(f"no method {_shown(envelope.method)!r}; known are {known}"))
     try:
-        return Request(envelope.id, envelope.method, _params(decoder, envelope.params))
+        params = _params(decoder, envelope.params)
+        wrong = excess(params) if len(line) > SMALL_BYTES else None
     except msgspec.ValidationError as error:
-        path, reason = explain(str(error))
-        return Refused(envelope.id, InvalidParams(f"{path}: {reason}", {"path": path, "reason": reason}))
+        wrong = explain(str(error))
     except _NOT_JSON as error:
         return Refused(None, _parse_error(error))
+    if wrong is not None:
+        path, reason = wrong
+        return Refused(envelope.id, InvalidParams(f"{path}: {reason}", {"path": path, "reason": reason}))
+    return Request(envelope.id, envelope.method, params)
 
 
 def _params(decoder: msgspec.json.Decoder[Params], params: Raw) -> Params:

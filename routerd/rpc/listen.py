@@ -42,10 +42,16 @@ def locked_state(directory: StrPath) -> Iterator[None]:
     """
     try:
         _make_directory(os.fspath(directory))
-        descriptor = _lock(os.path.join(directory, "lock"))
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StoreError(f"{os.fspath(directory)}: cannot be used as state directory: {error.strerror}") from None
+    try:
+        descriptor = _lock_state(held, os.path.join(directory, "lock"))
+    except OSError as error:
+        os.close(held)
+        raise StoreError(f"{os.fspath(directory)}: cannot be used as state directory: {error.strerror}") from None
     if isinstance(descriptor, str):
+        os.close(held)
         raise StoreError(
             f"{os.fspath(directory)}: another routerd ({descriptor}) runs on this state directory; stop that one, or "
             "give this one its own with --state-dir"
@@ -54,6 +60,28 @@ def locked_state(directory: StrPath) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+        os.close(held)
+
+
+def _lock_state(directory: int, path: str) -> int | str:
+    """
+    As `_lock`; the directory is locked too, for the file in it may be tidied away.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    free = True
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        free = False
+    except OSError:
+        pass  # a file system that locks no directories: the file alone must do
+    found = _lock(path)
+    if free or isinstance(found, str):
+        return found
+    os.close(found)
+    return "its lock file was removed"
 
 
 def handed_over(env: MutableMapping[str, str], pid: int) -> socket.socket | None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import aiosqlite
+import msgspec
 import structlog
 
 from routerd.errors import StoreError
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 SCHEMA_VERSION = len(migrations())
 CHECKED_BYTES_MAX = 64 * 1024 * 1024
 """Up to this size every page is looked at when the database is opened (about 0.1 s); beyond it, start-up would wait."""
+
+WAIT_S = 2.0
+"""For another process that has the database, at the start."""
 
 Fold = Callable[[Contribution | None, Contribution | None], None]
 
@@ -44,21 +48,27 @@ def prepare(path: Path, now: float) -> Path | None:
         StoreError: It is of a newer routerd, or cannot be opened or written.
     """
     try:
+        _refuse_newer(path)
         _migrate(path)
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        if not is_corrupt(error):
             raise StoreError(f"{path}: cannot be used: {error}; check the disk and the file's permissions") from None
-        aside = _set_aside(path, now)
+        aside = set_aside(path, now)
         _migrate(path)
         return aside
     return None
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is damaged, and not that the disk, permissions or others are in the way."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
 
 
 async def connect(path: Path) -> aiosqlite.Connection:
     """The writing connection; transactions are begun and ended by hand."""
     connection = await aiosqlite.connect(path, isolation_level=None)
     await connection.execute("PRAGMA synchronous = FULL")
-    await connection.execute("PRAGMA busy_timeout = 5000")
+    await connection.execute("PRAGMA busy_timeout = 1000")
     await connection.execute("PRAGMA journal_size_limit = 67108864")
     return connection
 
@@ -117,11 +127,36 @@ def refold(connection: sqlite3.Connection, restore: Callable[[bytes], bool], fol
 
 
 def learnt(connection: sqlite3.Connection) -> Iterator[Contribution]:
-    """What every outcome contributes."""
+    """What every outcome contributes; a row that is damaged contributes nothing, and is told of."""
     for text, features in connection.execute(queries()["learnt"]):
-        contribution = contribution_of(text, features)
+        try:
+            contribution = contribution_of(text, features)
+        except msgspec.DecodeError as error:
+            log.error("an outcome in the database is damaged: left out", error=str(error))
+            continue
         assert contribution is not None
         yield contribution
+
+
+def _refuse_newer(path: Path) -> None:
+    """
+    Looks at the version without writing: to open a newer database for writing could already change it.
+
+    Raises:
+        StoreError: It is of a newer routerd.
+    """
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_S)) as connection:
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError:
+            return  # its log cannot be read without writing: who may write is told what is wrong
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: was written by a newer routerd (schema {version}, this one knows {SCHEMA_VERSION}): "
+            "upgrade routerd, or start it with another --state-dir"
+        )
 
 
 def _migrate(path: Path) -> None:
@@ -132,13 +167,8 @@ def _migrate(path: Path) -> None:
     """
     old_mask = os.umask(0o077)  # SQLite creates the file, its WAL and its shared memory with these permissions
     try:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as connection:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=WAIT_S)) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{path}: was written by a newer routerd (schema {version}, this one knows {SCHEMA_VERSION}): "
-                    "upgrade routerd, or start it with another --state-dir"
-                )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             for step, script in enumerate(migrations()[version:], start=version + 1):
@@ -150,7 +180,7 @@ def _migrate(path: Path) -> None:
         os.umask(old_mask)
 
 
-def _set_aside(path: Path, now: float) -> Path:
+def set_aside(path: Path, now: float) -> Path:
     """Renames a corrupt database with its WAL; what is in it may still be rescued by hand."""
     aside = path.with_name(f"{path.name}.corrupt-{int(now)}")
     for suffix in ("", "-wal", "-shm"):

@@ -6,7 +6,7 @@ import msgspec
 
 from routerd.events import Completion, Contribution, Decision, Dispatch
 from routerd.records import Decided, Record, Report, Seen, Unit
-from routerd.tail.checkpoint import Checkpoint, Stat
+from routerd.tail.checkpoint import Checkpoint, Stat, spelt
 
 Values = tuple[Any, ...]
 T = TypeVar("T")
@@ -147,9 +147,9 @@ def file_row(checkpoint: Checkpoint) -> Values:
     """Columns path, agent, grp, kind, dev, ino, size, mtime_ns, position."""
     stat = checkpoint.stat
     return (
-        checkpoint.path,
+        spelt(checkpoint.path),
         checkpoint.agent,
-        checkpoint.group,
+        spelt(checkpoint.group),
         checkpoint.kind,
         stat.dev,
         _signed(stat.ino),

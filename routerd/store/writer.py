@@ -47,7 +47,11 @@ CHANGES_PER_SLICE = 8
 """The engine is told so many changes at a time (about 0.5 ms), then whoever waits on the loop has a turn."""
 
 CAPACITY = 4096
-"""Writes that may wait; a write of a log is a few dozen rows, so logs are held back long before memory is felt."""
+"""Writes that may wait."""
+LOG_WRITES_MAX = 16
+"""Of logs so many, a few dozen rows each: more would only lie in memory while the database is slow."""
+UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What is wrong with a row. Every other error of SQLite is one of the file, the disk or another process."""
 
 DECISION_ID = OUTCOME_COLUMNS.index("decision_id")
 
@@ -57,12 +61,20 @@ OnChange = Callable[[Sequence[Change]], None]
 class _Write:
     """News with somebody who may wait for its answers."""
 
-    __slots__ = ("answers", "done", "news")
+    __slots__ = ("answers", "done", "news", "on_done")
 
-    def __init__(self, news: Sequence[News]) -> None:
+    def __init__(self, news: Sequence[News], on_done: Callable[[], None] | None = None) -> None:
         self.news = news
         self.done = anyio.Event()
+        self.on_done = on_done
         self.answers: list[Answer] = []
+
+    def finish(self, answers: list[Answer]) -> None:
+        """Nothing more will be done about it."""
+        self.answers = answers
+        self.done.set()
+        if self.on_done is not None:
+            self.on_done()
 
 
 class Writer:
@@ -83,6 +95,10 @@ class Writer:
         self._arm_of = arm_of
         self._on_change = on_change
         self.turn = anyio.Lock()
+        self._room = anyio.Semaphore(LOG_WRITES_MAX)
+        self._asked: set[_Write] = set()
+        self._failing: Overloaded | None = None
+        self._closing = False
         self._send: MemoryObjectSendStream[_Write]
         self._receive: MemoryObjectReceiveStream[_Write]
         self._send, self._receive = anyio.create_memory_object_stream(CAPACITY)
@@ -94,7 +110,8 @@ class Writer:
 
     async def put(self, news: Sequence[News]) -> None:
         """Hands over what a log said; waits while the database cannot keep up."""
-        await self._send.send(_Write(news))
+        await self._room.acquire()
+        await self._send.send(_Write(news, self._room.release))
 
     async def write(self, news: Sequence[News]) -> list[Answer]:
         """Hands over news and waits until it is on disk; the answers are in order, errors among them."""
@@ -119,12 +136,18 @@ class Writer:
             OutcomeIdInUse: Its id was used for something else.
             Overloaded: Too much waits, or the database cannot be written now.
         """
+        if self._failing is not None:
+            raise self._failing
         write = _Write([report])
         try:
             self._send.send_nowait(write)
         except anyio.WouldBlock:
             raise Overloaded("too many reports are waiting to be written: try again") from None
-        await write.done.wait()
+        self._asked.add(write)
+        try:
+            await write.done.wait()
+        finally:
+            self._asked.discard(write)
         answer = write.answers[0]
         if isinstance(answer, RequestError):
             raise answer
@@ -132,7 +155,11 @@ class Writer:
         return answer
 
     def close(self) -> None:
-        """No more news: `serve` writes what is there and returns."""
+        """
+        No more news: `serve` writes what is there and returns. Where that cannot be done now, it is left: nobody was
+        told that it is written, and logs are read again.
+        """
+        self._closing = True
         self._send.close()
 
     async def serve(self) -> None:
@@ -155,39 +182,58 @@ class Writer:
 
     async def _write(self, batch: list[_Write]) -> None:
         """Commits a batch. While that cannot be done, reports are refused, and all else is kept and tried again."""
-        while batch:
+        if self._closing and self._failing is not None:
+            _leave(batch, self._failing)
+        while batch := [write for write in batch if not write.done.is_set()]:
             news = [item for write in batch for item in write.news]
             try:
                 async with self.turn:
                     result = plan(news, await self._look_up(wanted(news)), self._arm_of)
                     await self._transact(result)
                     await self._tell(result.changes)
+            except UNWRITABLE as error:
+                await self._write_apart(batch, error)
+                return
             except sqlite3.Error as error:
-                log.error("database cannot be written, trying again", error=str(error), retry_after_s=RETRY_AFTER_S)
-                batch = _refuse_reports(batch, Overloaded(f"the database cannot be written now: {error}"))
-                await anyio.sleep(RETRY_AFTER_S)
+                self._fail(batch, error)
+                if not self._closing:
+                    await anyio.sleep(RETRY_AFTER_S)
                 continue
             except Exception as error:  # a bug, or news that nobody foresaw: the rest of the batch is not to suffer
                 await self._write_apart(batch, error)
                 return
             self.moved_at = time.monotonic()
             _answer(batch, result)
-            return
+            if self._failing is not None:
+                log.info("database can be written again")
+                self._failing = None
+        if not self._closing:
+            self._failing = None
+
+    def _fail(self, batch: list[_Write], error: sqlite3.Error) -> None:
+        """The database cannot be written now: who waits for it is told so at once; at the end all is left."""
+        if self._failing is None:
+            log.error("database cannot be written, trying again", error=str(error), every_s=RETRY_AFTER_S)
+        self.moved_at = time.monotonic()
+        self._failing = Overloaded(f"the database cannot be written now: {error}")
+        _leave([*self._asked, *(batch if self._closing else ())], self._failing)
+        self._asked.clear()
 
     async def _write_apart(self, batch: list[_Write], error: Exception) -> None:
         """Writes the news of a batch one by one, and leaves out what cannot be written by itself either."""
         if len(batch) == 1 and len(batch[0].news) == 1:
             kind = type(batch[0].news[0]).__name__
             log.error("cannot be written: left out", news=kind, error=type(error).__name__)
-            batch[0].answers = [RequestError("internal error; the daemon's log says more")]
-            batch[0].done.set()
+            batch[0].finish([RequestError("internal error; the daemon's log says more")])
             return
         for write in batch:
+            answers = []
             for item in write.news:
                 single = _Write([item])
                 await self._write([single])
-                write.answers += single.answers
-            write.done.set()
+                answers += single.answers
+            if not write.done.is_set():
+                write.finish(answers)
 
     async def _tell(self, changes: Sequence[Change]) -> None:
         for start in range(0, len(changes), CHANGES_PER_SLICE):
@@ -297,20 +343,14 @@ class Writer:
             raise
 
 
-def _refuse_reports(batch: list[_Write], error: RequestError) -> list[_Write]:
-    """Answers those who wait with `error`; what nobody waits for stays."""
-    kept = []
-    for write in batch:
-        if isinstance(write.news[0], Report):
-            write.answers = [error]
-            write.done.set()
-        else:
-            kept.append(write)
-    return kept
+def _leave(writes: list[_Write], error: RequestError) -> None:
+    """Answers all with `error`; they are not written."""
+    for write in writes:
+        if not write.done.is_set():
+            write.finish([error for _ in write.news])
 
 
 def _answer(batch: list[_Write], result: Plan) -> None:
     answers = iter(result.answers)
     for write in batch:
-        write.answers = [next(answers) for _ in write.news]
-        write.done.set()
+        write.finish([next(answers) for _ in write.news])

@@ -8,7 +8,7 @@ the group's machine is still in memory, reading goes on; where it is not, or the
 read afresh.
 """
 
-from typing import Literal
+import zlib
 
 import msgspec
 
@@ -44,45 +44,61 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     position: int
 
 
+def spelt(path: str) -> str:
+    r"""A path as it can be stored and sent: bytes of a name that are no UTF-8 stand there as `\xff`."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def untouched(checkpoint: Checkpoint, stat: Stat) -> bool:
-    """Whether nothing was written since; an edit that keeps the length still moves the time of change."""
+    """Whether nothing was written since; an edit that keeps the length still moves the time of writing."""
     return checkpoint.stat == stat
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Taken(msgspec.Struct, kw_only=True):
     """
-    What tells that a file is still the one that was read: the same inode, the same beginning, the same bytes just
-    before the position.
+    What was taken in of a file, kept up from the bytes as they are read: so that it is never that of a file which was
+    put in its place meanwhile.
 
     Attributes:
-        head: The first bytes, up to `HEAD_BYTES` or the position, whichever is less.
-        marker: Up to `MARKER_BYTES` bytes before the position.
+        dev, ino: Of the file.
+        size: Bytes from its beginning.
+        head: The first of them, up to `HEAD_BYTES`.
+        marker: The last of them, up to `MARKER_BYTES`.
+        checksum: CRC-32 of all of them.
     """
 
     dev: int
     ino: int
-    position: int
-    head: bytes
-    marker: bytes
+    size: int = 0
+    head: bytes = b""
+    marker: bytes = b""
+    checksum: int = 0
+
+    def add(self, block: bytes) -> None:
+        """More was taken in."""
+        if len(self.head) < HEAD_BYTES:
+            self.head += block[: HEAD_BYTES - len(self.head)]
+        self.marker = (self.marker + block[-MARKER_BYTES:])[-MARKER_BYTES:]
+        self.checksum = zlib.crc32(block, self.checksum)
+        self.size += len(block)
 
 
-Fate = Literal["grown", "rewritten"]
-
-
-def fate(identity: Identity, stat: Stat, head: bytes, marker: bytes) -> Fate:
+def still_there(taken: Taken, stat: Stat, head: bytes, marker: bytes) -> bool:
     """
-    What became of a file that was read before.
+    Whether a file is, as far as a short look can tell, the one that was read, and longer at most: the same inode, the
+    same beginning, the same bytes just before the place where reading stopped.
+
+    An edit in between that changes no length escapes it; comparing `Taken.checksum` with all of the file finds that.
 
     Args:
-        identity: As it was.
-        stat: As it is.
-        head: Its first `len(identity.head)` bytes now.
-        marker: Its `len(identity.marker)` bytes before `identity.position` now.
+        taken: What was read.
+        stat: The file as it is.
+        head: Its first `len(taken.head)` bytes now.
+        marker: Its `len(taken.marker)` bytes before `taken.size` now.
     """
-    same = (
-        (stat.dev, stat.ino) == (identity.dev, identity.ino)
-        and stat.size >= identity.position
-        and head == identity.head
-        and marker == identity.marker
+    return (
+        (stat.dev, stat.ino) == (taken.dev, taken.ino)
+        and stat.size >= taken.size
+        and head == taken.head
+        and marker == taken.marker
     )
-    return "grown" if same else "rewritten"

@@ -67,13 +67,21 @@ def obstacle(root: str) -> str | None:
     return None
 
 
-def find(agent: str, root: str, known: Mapping[str, Claim]) -> list[tuple[str, Claim, Stat]]:
-    """Every log file of an agent below a root (or the root itself, when it is a file)."""
+def find(agent: str, root: str, known: Mapping[str, Claim], below: str | None = None) -> list[tuple[str, Claim, Stat]]:
+    """Every log file of an agent in a root (or the root itself, when it is a file), or in a directory `below` it."""
     source = SOURCES[agent]
-    paths = walk(root, lambda directory: source.enters(root, directory)) if os.path.isdir(root) else iter([root])
+    is_directory = os.path.isdir(root)
+    paths = walk(root, lambda directory: source.enters(root, directory), below) if is_directory else iter([root])
     found = []
     for path in paths:
         claim = known.get(path) or source.claim(root, path, lambda path=path: head_of(path))  # type: ignore[misc]
         if claim is not None and (stat := look(path, claim.kind)) is not None:
             found.append((path, claim, stat))
     return found
+
+
+def entered(agent: str, root: str, directory: str) -> bool:
+    """Whether a directory is one that a walk of the root would come to."""
+    parts = directory[len(root) :].strip(os.sep).split(os.sep)
+    above = (os.path.join(root, *parts[:end]) for end in range(1, len(parts) + 1))
+    return all(SOURCES[agent].enters(root, one) for one in above)

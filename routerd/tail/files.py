@@ -35,10 +35,23 @@ def look(path: str, kind: FileKind = "lines") -> Stat | None:
     return Stat(found.st_dev, found.st_ino, size, mtime_ns)
 
 
-def walk(root: str, enters: Callable[[str], bool]) -> Iterator[str]:
-    """Every file below `root`, following links but never twice into one directory; unreadable places are passed."""
+def walk(root: str, enters: Callable[[str], bool], below: str | None = None) -> Iterator[str]:
+    """
+    Every file in a directory, following links but never twice into one directory; unreadable places are passed.
+
+    Args:
+        root: The directory, or one above it.
+        enters: Whether to go into a directory.
+        below: The directory, where it is not `root`: links from it to what lies above are not followed.
+    """
     seen: set[tuple[int, int]] = set()
-    pending = [root]
+    pending = [below or root]
+    above = pending[0]
+    while above.startswith(root) and above != root:
+        above = os.path.dirname(above)
+        with suppress(OSError):
+            found = os.stat(above)
+            seen.add((found.st_dev, found.st_ino))
     while pending:
         directory = pending.pop()
         try:
@@ -58,8 +71,7 @@ def walk(root: str, enters: Callable[[str], bool]) -> Iterator[str]:
                     yield entry.path
 
 
-@contextmanager
-def opened(path: str) -> Iterator[int]:
+def open_regular(path: str) -> int:
     """
     A descriptor of a regular file.
 
@@ -71,6 +83,22 @@ def opened(path: str) -> Iterator[int]:
     try:
         if not modes.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path} is not a regular file")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """
+    The descriptor of a regular file, closed at the end.
+
+    Raises:
+        OSError: As for `open_regular`.
+    """
+    descriptor = open_regular(path)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)

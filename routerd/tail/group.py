@@ -5,10 +5,13 @@ The reader keeps the machine and, for each file, how far it was taken in. `advan
 budget, and gives what the machine drained together with the checkpoints that belong to it. Where a file is not what it
 was, the machine is thrown away and the whole group is read afresh: completions have stable ids, so nothing is counted
 twice.
+
+A file that no longer lies at its path (renamed, removed, replaced) is read on for a while, into the machine that it was
+read into: who writes it may not know yet.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,10 +21,16 @@ from routerd.events import Completion
 from routerd.records import Seen
 from routerd.sources import SOURCES
 from routerd.sources.base import Document, FileKind, Line, Machine
-from routerd.tail.checkpoint import HEAD_BYTES, MARKER_BYTES, Checkpoint, Identity, Stat, fate
-from routerd.tail.files import BLOCK_BYTES, decompressed, document, look, opened
+from routerd.tail.checkpoint import Checkpoint, Stat, spelt
+from routerd.tail.files import decompressed, document, look, opened
 from routerd.tail.lines import LineSplitter
+from routerd.tail.logfile import LogFile
 from routerd.tail.rows import Database, DatabaseUnreadable
+
+HELD_MAX = 4
+"""So many files of a group, those written last, are held open."""
+MOVED_S = 10.0
+"""A file that has moved is read on for so long."""
 
 DescribeFn = Callable[[Completion, str], Seen]
 
@@ -36,6 +45,7 @@ class Advance(msgspec.Struct, kw_only=True):
         bytes_read: For progress.
         done: Everything that is there was taken in.
         unreadable: Why files could not be read, by path.
+        afresh: A file was not what it was: the group is read from its beginning.
     """
 
     seen: list[Seen]
@@ -43,11 +53,20 @@ class Advance(msgspec.Struct, kw_only=True):
     bytes_read: int
     done: bool
     unreadable: dict[str, str]
+    afresh: bool = False
 
 
 def origin_of(agent: str, group: str) -> str:
-    """The name of a group over all agents."""
-    return f"{agent}:{group}"
+    """The name of a group over all agents, as it is stored."""
+    return f"{agent}:{spelt(group)}"
+
+
+class _Moved(msgspec.Struct):
+    """A file that no longer lies at its path, the machine that it was read into, and since when."""
+
+    file: LogFile
+    machine: Machine
+    since: float
 
 
 class GroupReader:
@@ -64,20 +83,22 @@ class GroupReader:
         self.agent = agent
         self.group = group
         self._line_bytes_max = line_bytes_max
+        self._held: dict[str, LogFile] = {}
+        self._moved: list[_Moved] = []
+        self._databases: dict[str, Database] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self.machine: Machine = SOURCES[self.agent].open(self.group)
-        self._splitters: dict[str, LineSplitter] = {}
-        self._identities: dict[str, Identity] = {}
+        self.machine: Machine = SOURCES[self.agent].open(spelt(self.group))
+        self._files: dict[str, LogFile] = {}
+        self._dropped: dict[str, int] = {}
         self._taken: dict[str, Stat] = {}
         self._running: list[frozenset[str]] = []
         self._given: dict[str, Checkpoint] = {}
-        self._databases: dict[str, Database] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Connections stay behind: the next reading opens its own."""
-        return {**self.__dict__, "_databases": {}}
+        """Open files stay behind: the next reading opens its own."""
+        return {**self.__dict__, "_held": {}, "_moved": []}
 
     @property
     def open(self) -> bool:
@@ -85,9 +106,15 @@ class GroupReader:
         return bool(self._running)
 
     @property
+    def moving(self) -> bool:
+        """Whether files are read that no longer lie at their paths: `advance` is to be called now and then."""
+        return bool(self._moved)
+
+    @property
     def quarantined(self) -> int:
         """Items that could not be read, too long lines among them."""
-        return self.machine.quarantined + sum(splitter.dropped for splitter in self._splitters.values())
+        dropped = sum(file.splitter.dropped for file in self._files.values()) + sum(self._dropped.values())
+        return self.machine.quarantined + dropped
 
     def advance(
         self, files: dict[str, FileKind], describe: DescribeFn, *, now: float, idle_after_s: float, budget_bytes: int
@@ -106,12 +133,16 @@ class GroupReader:
         for path in self._given.keys() - stats.keys():
             del self._given[path]  # should it come back, whoever asks is told again how far it was read
         step = Advance(seen=[], checkpoints=[], bytes_read=0, done=True, unreadable={})
-        if any(self._rewritten(path, files[path], stat) for path, stat in stats.items()):
+        renamed = self._read_moved(stats, describe, step, now=now, budget=budget_bytes)
+        if step.done and (renamed or any(self._rewritten(path, files[path], stat) for path, stat in stats.items())):
+            self._drain(describe, step, idle=False)
+            self._let_go(self._files)
             self._begin()
+            step.afresh = True
         for path, stat in stats.items():
             if self._taken.get(path) == stat and files[path] != "database":
                 continue
-            if step.bytes_read >= budget_bytes:
+            if step.bytes_read >= budget_bytes or not step.done:
                 step.done = False
                 break
             try:
@@ -123,19 +154,72 @@ class GroupReader:
         step.done = step.done and not getattr(self.machine, "behind", False)
         if step.done:
             self._take_rests()
-        idle = step.done and all(now - stat.mtime_ns / 1e9 > idle_after_s for stat in stats.values())
+        # A file whose time is as far ahead of the clock is not being written either: who writes it sets it to now.
+        idle = step.done and all(abs(now - stat.mtime_ns / 1e9) > idle_after_s for stat in stats.values())
         self._drain(describe, step, idle=idle)
         step.checkpoints = self._checkpoints(files)
         return step
+
+    # --- files that have moved --------------------------------------------------------------------------------------
+
+    def _read_moved(
+        self, stats: dict[str, Stat], describe: DescribeFn, step: Advance, *, now: float, budget: int
+    ) -> bool:
+        """
+        Reads on what is no longer where it was, before anything else is made of what stands there now.
+
+        Returns:
+            Whether a file has another name in the group now, under which the machine would be told all of it again.
+        """
+        renamed = False
+        for path, file in list(self._held.items()):
+            if path not in stats or not file.is_at(stats[path]):
+                self._moved.append(_Moved(self._held.pop(path), self.machine, now))
+        for moved in self._moved.copy():
+            with suppress(OSError):
+                if not moved.file.rewritten(moved.file.state()):
+                    self._feed(moved.machine, moved.file, budget - step.bytes_read, step)
+            if moved.machine is not self.machine:
+                step.seen += [describe(one, self._origin) for one in moved.machine.drain(idle=False)]
+            found = [path for path, stat in stats.items() if moved.file.is_at(stat)]
+            if step.bytes_read >= budget:
+                step.done = False
+            elif found or not 0 <= now - moved.since < MOVED_S:
+                renamed = renamed or any(path != moved.file.path for path in found)
+                moved.file.close()
+                self._moved.remove(moved)
+        return renamed
+
+    def hold(self) -> None:
+        """Opens the files that were read last, after the reader came from another process."""
+        for path in list(self._files)[-HELD_MAX:]:
+            with suppress(OSError):
+                if self._files[path].open():
+                    self._held[path] = self._files[path]
+
+    def _hold(self, file: LogFile) -> None:
+        """Holds a file open that was just read, and lets go of the one that was read longest ago."""
+        self._held.pop(file.path, None)
+        self._held[file.path] = file
+        self._let_go(list(self._held)[:-HELD_MAX])
+
+    def _let_go(self, paths: Iterable[str]) -> None:
+        """Closes files, but for those that are read on although they have moved."""
+        for path in paths:
+            self._held.pop(path, None)
+            if not any(moved.file is self._files[path] for moved in self._moved):
+                self._files[path].close()
+
+    # --- taking in --------------------------------------------------------------------------------------------------
 
     def _take_rests(self) -> None:
         """
         Takes in last lines that nobody ended, where they are whole: half an object is no object, and a whole one does
         not go on. Should it go on after all, the group is read afresh.
         """
-        for path, splitter in self._splitters.items():
-            if _is_object(splitter.rest):
-                self.machine.feed(Line(path, *splitter.take_rest()))
+        for path, file in self._files.items():
+            if _is_object(file.splitter.rest):
+                self.machine.feed(Line(spelt(path), *file.splitter.take_rest()))
 
     def _take(self, path: str, kind: FileKind, stat: Stat, budget: int, step: Advance) -> None:
         if kind == "lines" and not path.endswith(".zst"):
@@ -145,34 +229,40 @@ class GroupReader:
             with opened(path) as descriptor:
                 self._compressed(path, descriptor)
         elif kind == "document":
-            self.machine.feed(Document(path, document(path)))
+            self.machine.feed(Document(spelt(path), document(path)))
         else:
             self._database(path).read(self.machine)
         step.bytes_read += max(0, stat.size - (self._taken[path].size if path in self._taken else 0))
         self._taken[path] = stat
 
     def _lines(self, path: str, stat: Stat, budget: int, step: Advance) -> None:
-        splitter = self._splitters.setdefault(path, LineSplitter(line_bytes_max=self._line_bytes_max))
-        feed = self.machine.feed
-        with opened(path) as descriptor:
-            while budget > 0 and (block := os.pread(descriptor, min(BLOCK_BYTES, budget), splitter.received)):
-                budget -= len(block)
-                step.bytes_read += len(block)
-                for offset, line in splitter.push(block):
-                    feed(Line(path, offset, line))
-            self._identities[path] = _identity(descriptor, splitter.position)
-        if splitter.received < stat.size:
+        file = self._files.get(path) or LogFile(path, self._line_bytes_max)
+        if not file.open():
+            step.done = False  # replaced since it was looked at: the next look finds that
+            return
+        self._files[path] = file
+        self._hold(file)
+        self._feed(self.machine, file, budget, step)
+        if file.splitter.received < stat.size:
             step.done = False
         else:
             # The file may have grown since it was looked at; then the next look differs and the rest is read.
             self._taken[path] = stat
+            file.checked = file.checked or stat
+
+    def _feed(self, machine: Machine, file: LogFile, budget: int, step: Advance) -> None:
+        feed, path, splitter = machine.feed, spelt(file.path), file.splitter
+        for block in file.blocks(budget):
+            step.bytes_read += len(block)
+            for offset, line in splitter.push(block):
+                feed(Line(path, offset, line))
 
     def _compressed(self, path: str, descriptor: int) -> None:
         splitter = LineSplitter(line_bytes_max=self._line_bytes_max)
-        self._splitters[path] = splitter
         for block in decompressed(descriptor):
             for offset, line in splitter.push(block):
-                self.machine.feed(Line(path, offset, line))
+                self.machine.feed(Line(spelt(path), offset, line))
+        self._dropped[path] = splitter.dropped
 
     def _database(self, path: str) -> Database:
         if path not in self._databases:
@@ -185,43 +275,40 @@ class GroupReader:
             self._running = [unit for unit in self._running if not unit & keys]
             if not completion.ended and not completion.void:
                 self._running.append(keys)
-            step.seen.append(describe(completion, origin_of(self.agent, self.group)))
+            step.seen.append(describe(completion, self._origin))
         if idle:
             self._running = []
 
+    @property
+    def _origin(self) -> str:
+        return origin_of(self.agent, self.group)
+
     def _rewritten(self, path: str, kind: FileKind, stat: Stat) -> bool:
         """Whether a file that was read is no longer the one that was read."""
-        taken, identity = self._taken.get(path), self._identities.get(path)
+        taken, file = self._taken.get(path), self._files.get(path)
         if kind == "lines" and path.endswith(".zst"):
             return taken is not None and taken != stat
-        if kind != "lines" or identity is None or taken == stat:
+        if kind != "lines" or file is None or taken == stat:
             return False
-        if taken is not None and taken.size == stat.size:
-            return True  # written, and no longer than before: an old line was edited
         try:
-            with opened(path) as descriptor:
-                head = os.pread(descriptor, len(identity.head), 0)
-                marker = os.pread(descriptor, len(identity.marker), identity.position - len(identity.marker))
-                if (splitter := self._splitters[path]).rest_taken:
-                    end = os.pread(descriptor, 2, splitter.received)
-                    if end and not end.startswith((b"\n", b"\r\n")):
-                        return True
+            return file.rewritten(stat)
         except OSError:
             return False
-        return fate(identity, stat, head, marker) == "rewritten"
 
     def _checkpoints(self, files: dict[str, FileKind]) -> list[Checkpoint]:
         """Those that are new since they were last given."""
         fresh = []
         for path, stat in self._taken.items():
-            splitter = self._splitters.get(path)
+            if path not in files:
+                continue
+            file = self._files.get(path)
             checkpoint = Checkpoint(
                 path=path,
                 agent=self.agent,
                 group=self.group,
                 kind=files[path],
                 stat=stat,
-                position=splitter.position if splitter is not None else stat.size,
+                position=file.splitter.position if file is not None else stat.size,
             )
             if self._given.get(path) != checkpoint:
                 self._given[path] = checkpoint
@@ -232,11 +319,33 @@ class GroupReader:
         """Whether somebody committed to one of the group's databases since it was read."""
         return any(database.changed() for database in self._databases.values())
 
+    def check(self) -> bool:
+        """
+        Whether all that was taken of the files that grew is still there, read again to the last byte: finds an old line
+        that was edited in a file that went on growing. What is not is read afresh by the next `advance`.
+        """
+        whole = True
+        for path, file in self._files.items():
+            stat = self._taken.get(path)
+            if stat is None or stat == file.checked:
+                continue
+            with suppress(OSError):
+                if file.check():
+                    file.checked = stat
+                else:
+                    del self._taken[path]
+                    whole = False
+            if path not in self._held:
+                self._let_go([path])
+        return whole
+
     def close(self) -> None:
-        """Lets go of open databases."""
+        """Lets go of open files and databases."""
+        for file in [*self._files.values(), *(moved.file for moved in self._moved)]:
+            file.close()
+        self._held, self._moved = {}, []
         for database in self._databases.values():
             database.close()
-        self._databases = {}
 
 
 def _is_object(text: bytes) -> bool:
@@ -247,15 +356,3 @@ def _is_object(text: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
-
-
-def _identity(descriptor: int, position: int) -> Identity:
-    found = os.fstat(descriptor)
-    marker = min(MARKER_BYTES, position)
-    return Identity(
-        dev=found.st_dev,
-        ino=found.st_ino,
-        position=position,
-        head=os.pread(descriptor, min(HEAD_BYTES, position), 0),
-        marker=os.pread(descriptor, marker, position - marker),
-    )

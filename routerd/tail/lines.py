@@ -7,26 +7,24 @@ class LineSplitter:
 
     A line ends at a line feed; an unfinished one is carried over. Carriage returns before the end, NUL bytes (the hole
     that a truncated file leaves when its writer goes on) and a byte order mark are removed; empty lines are no lines. A
-    line longer than `line_bytes_max` is dropped and counted, and costs no more memory than that limit.
+    line longer than `line_bytes_max` is dropped and counted, and costs no more memory than that limit; a hole at its
+    beginning does not count.
 
     Attributes:
         position: Offset in the stream just after the last complete line.
+        received: Offset in the stream up to which bytes were given.
         dropped: Lines that were too long.
         rest_taken: The unfinished line was given out by `take_rest`.
     """
 
-    def __init__(self, *, position: int = 0, line_bytes_max: int) -> None:
-        self.position = position
+    def __init__(self, *, line_bytes_max: int) -> None:
+        self.position = 0
+        self.received = 0
         self.dropped = 0
         self.rest_taken = False
         self._max = line_bytes_max
-        self._carry = bytearray()
-        self._skipping = 0  # bytes of a too long line that were thrown away so far
-
-    @property
-    def received(self) -> int:
-        """Offset in the stream up to which bytes were given."""
-        return self.position + self._skipping + len(self._carry)
+        self._carry = bytearray()  # the unfinished line, from its first byte that is no NUL
+        self._too_long = False
 
     @property
     def rest(self) -> bytes:
@@ -44,45 +42,37 @@ class LineSplitter:
 
     def push(self, block: bytes) -> list[tuple[int, bytes]]:
         """The lines that `block` completes, each with the offset where it begins."""
-        if self.rest_taken and block:
-            end = block.find(b"\n") + 1
-            self.position += len(self._carry) + end
-            self._carry.clear()
-            self.rest_taken = False
-            block = block[end:]
-        if b"\n" not in block:
-            self._keep(block)
-            return []
         lines = []
-        first, *middle, rest = block.split(b"\n")
-        if self._skipping:
-            self.dropped += 1
-            self.position += self._skipping + len(first) + 1
-            self._skipping = 0
-        else:
-            lines.append(self._line(bytes(self._carry) + first if self._carry else first))
-            self._carry.clear()
-        lines += [self._line(line) for line in middle]
+        *ended, rest = block.split(b"\n")
+        for raw in ended:
+            line = self._ended(raw)
+            self.received += len(raw) + 1
+            if line:
+                lines.append((self.position, line))
+            self.position = self.received
         self._keep(rest)
-        return [(offset, line) for offset, line in lines if line]
+        self.received += len(rest)
+        return lines
 
-    def _line(self, raw: bytes) -> tuple[int, bytes]:
-        offset = self.position
-        self.position += len(raw) + 1
-        if len(raw) > self._max:
-            self.dropped += 1
-            return offset, b""
+    def _ended(self, raw: bytes) -> bytes:
+        """The line that ends with `raw`; empty when there is nothing to give."""
+        if self._carry or self._too_long or len(raw) > self._max:
+            self._keep(raw)
+            raw = b"" if self.rest_taken else bytes(self._carry)
+            self.dropped += self._too_long
+            self.rest_taken = self._too_long = False
+            self._carry.clear()
         if b"\0" in raw:
             raw = raw.replace(b"\0", b"")
         if raw.startswith(b"\xef\xbb\xbf"):
             raw = raw[3:]
-        return offset, raw.rstrip(b"\r")
+        return raw.rstrip(b"\r")
 
-    def _keep(self, block: bytes) -> None:
-        if self._skipping:
-            self._skipping += len(block)
-        elif len(self._carry) + len(block) > self._max:
-            self._skipping = len(self._carry) + len(block)
+    def _keep(self, piece: bytes) -> None:
+        if not self._carry and not self._too_long:
+            piece = piece.lstrip(b"\0")
+        if self._too_long or len(self._carry) + len(piece) > self._max:
+            self._too_long = True
             self._carry.clear()
         else:
-            self._carry += block
+            self._carry += piece

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from routerd.sources.base import Claim, FileKind
-from routerd.tail.checkpoint import Checkpoint, Stat, untouched
+from routerd.tail.checkpoint import Checkpoint, Stat, spelt, untouched
 from routerd.tail.group import GroupReader, origin_of
 
 
@@ -110,7 +110,7 @@ class Registry:
 
     def _meet(self, agent: str, root: str, path: str, claim: Claim, stat: Stat) -> Known:
         known = self.files[path] = Known(agent, root, claim, stat)
-        stored = self._stored.pop(path, None)
+        stored = self._stored.pop(spelt(path), None)
         if stored is not None and untouched(stored, stat):
             known.taken, known.position = stat, stored.position
         group = self.groups.setdefault((agent, claim.group), Group(agent=agent, name=claim.group))
@@ -119,14 +119,16 @@ class Registry:
         self.progress.setdefault(agent, Progress()).files += 1
         return known
 
-    def lose(self, path: str) -> Group | None:
-        """A file is gone: what it said stays. The group, if it was the last of it and nobody is reading it."""
+    def lose(self, path: str) -> Group:
+        """A file is gone: what it said stays. Gives its group."""
         known = self.files.pop(path)
         group = self.groups[known.agent, known.claim.group]
         group.files.pop(path, None)
-        if group.files or group.busy:
-            return None
-        return self.groups.pop((group.agent, group.name))
+        return group
+
+    def forget(self, group: Group) -> None:
+        """The last file of a group is gone, and nobody reads it any more."""
+        self.groups.pop((group.agent, group.name), None)
 
     def took(self, checkpoint: Checkpoint) -> None:
         """A file was taken in as far as `checkpoint` says."""
@@ -135,13 +137,25 @@ class Registry:
             known.position = checkpoint.position
 
     def give_up(self, path: str) -> None:
-        """A file cannot be read as it is: it is tried again when it changes."""
+        """A file cannot be read as it is: it is tried again when it changes, or when somebody says `again`."""
         if (known := self.files.get(path)) is not None:
             known.taken = known.stat
+
+    def again(self, path: str) -> Group | None:
+        """A file that could not be read may be readable now; its group."""
+        if (known := self.files.get(path)) is None:
+            return None
+        known.taken = None
+        return self.groups[known.agent, known.claim.group]
 
     def size(self, group: Group) -> int:
         """Bytes in the files of a group."""
         return sum(self.files[path].stat.size for path in group.files)
+
+    def behind(self, group: Group) -> list[tuple[str, int]]:
+        """The files of a group that were not taken in as they are, each with the bytes that are left."""
+        files = ((path, self.files[path]) for path in group.files)
+        return [(path, _lag(known)) for path, known in files if known.taken != known.stat]
 
     def count_left(self) -> dict[str, Progress]:
         """Progress by agent, with what is left counted anew."""
@@ -151,9 +165,16 @@ class Registry:
             self.progress[known.agent].bytes_left += _lag(known)
         return self.progress
 
-    def idle(self, before: float) -> list[Group]:
-        """Groups whose units still run although nobody touched them since `before`."""
-        return [one for one in self.groups.values() if one.running and not one.busy and one.newest < before]
+    def idle(self, now: float, after_s: float) -> list[Group]:
+        """
+        Groups whose units still run although nobody touched them for long.
+
+        Args:
+            now: Unix seconds.
+            after_s: For so long; a time that is as far ahead of the clock is no touch either.
+        """
+        running = [one for one in self.groups.values() if one.running and not one.busy]
+        return [one for one in running if abs(now - one.newest) > after_s]
 
     def status(self, agent: str, root: str, mode: str) -> RootStatus:
         """A root as it stands."""

@@ -8,6 +8,7 @@ written last is still standing.
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
@@ -16,6 +17,8 @@ from routerd.sources.base import Machine, Query, Row
 
 BUSY_TIMEOUT_MS: Final = 50
 """A reader of a write-ahead log is not locked out but for moments (recovery, a change of journal)."""
+RETRY_S: Final = 2.0
+"""What could not be read is tried again after so long; what is damaged stays so."""
 
 
 class DatabaseUnreadable(OSError):
@@ -51,6 +54,11 @@ class Database:
         self._machine: Machine | None = None
         self._schema: int | None = None
         self._columns: dict[str, frozenset[str]] = {}
+        self._failed_at: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Which file was read goes to another process; the connection does not."""
+        return {**self.__dict__, "_connection": None, "_begun": False, "_machine": None, "_failed_at": None}
 
     def changed(self) -> bool:
         """
@@ -60,6 +68,8 @@ class Database:
         Raises:
             DatabaseUnreadable: As for `read`.
         """
+        if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY_S:
+            return False
         if self._connection is None or self._file != self._identity():
             return True
         return bool(getattr(self._machine, "behind", False)) or self._data_version() != self._version
@@ -109,6 +119,7 @@ class Database:
         if self._file is not None and identity != self._file and isinstance(machine, Restartable):
             machine.restart(self.path)
         self._file = identity
+        self._failed_at = None
         self._version = self._data_version()
         self._machine = machine
         self._begun = True
@@ -118,8 +129,14 @@ class Database:
             stat = os.stat(self.path)
         except OSError as error:
             self.close()
+            self._forget()
             raise DatabaseUnreadable(self.path, error.strerror or "it is gone") from None
         return (stat.st_dev, stat.st_ino)
+
+    def _forget(self) -> None:
+        """Nobody holds the file any more: another one that has the same number is not the same."""
+        if self._file is not None:
+            self._file = (0, 0)
 
     def _data_version(self) -> int:
         try:
@@ -174,8 +191,18 @@ class Database:
         return self._columns[table]
 
     def _failed(self, error: sqlite3.Error) -> DatabaseUnreadable:
-        """A connection that failed is not used again: the next attempt begins with a new one."""
+        """
+        A connection that failed is not used again: the next attempt begins with a new one. One that was only kept
+        waiting is, for it holds the file, whose number nobody else can have meanwhile.
+        """
+        self._failed_at = time.monotonic()
+        self._begun = False
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.rollback()
+            return DatabaseUnreadable(self.path, str(error))
         self.close()
+        self._forget()
         return DatabaseUnreadable(self.path, str(error))
 
 

@@ -42,8 +42,9 @@ class Reading:
 
     def step(self, *, idle: bool = False, budget: int = 1 << 20) -> Advance:
         written = self.path.stat().st_mtime if self.path.exists() else NOW
-        now = written + IDLE_S + 1 if idle else written
+        return self.advance(now=written + IDLE_S + 1 if idle else written, budget=budget)
 
+    def advance(self, *, now: float, budget: int = 1 << 20) -> Advance:
         def describe(completion: Completion, origin: str) -> Seen:
             return Seen(completion=completion, features={}, origin=origin)
 
