@@ -9,7 +9,6 @@ import pytest
 from tests.faults.logs import Logs, place_of, without_privileges
 from tests.harness import Daemon
 
-
 _numbers = itertools.count()
 
 

@@ -130,7 +130,7 @@ class Logs:
         """What belief rests on is what is on disk: as many outcomes as teach something."""
         assert self.daemon is not None
         (learnt,) = self.place.query("SELECT count(*) FROM outcomes WHERE learnt IS NOT NULL")[0]
-        self.daemon.until(lambda: sum(arm["n"] for arm in self.daemon.ask("arms")["arms"]) == learnt)  # type: ignore[union-attr]
+        self.daemon.until(lambda: sum(arm["n"] for arm in self.daemon.ask("arms")["arms"]) == learnt)
 
 
 def resident_mb(daemon: Daemon) -> float:

@@ -215,7 +215,7 @@ def test_a_daemon_can_be_stopped_while_its_database_cannot_be_written(tmp_path: 
         with closing(sqlite3.connect(place.state / "routerd.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             logs.append(logs.rows(*range(300)))
-            logs.daemon.until(lambda: refused(logs.daemon))  # type: ignore[arg-type]
+            logs.daemon.until(lambda: refused(logs.daemon))
             assert logs.daemon.stop() == 0
         assert logs.known() == {}
     with place.daemon() as logs.daemon:

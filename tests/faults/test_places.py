@@ -135,7 +135,7 @@ def test_fault_23_no_more_watches_are_to_be_had(tmp_path: Path, watches: int, in
         (place.home / "logs" / f"folder-{number}").mkdir()
     logs = Logs(place, "limit")
     with place.daemon(under=limits_of_watches(watches, instances)) as logs.daemon:
-        logs.daemon.until(lambda: mode(logs.daemon) == "poll")  # type: ignore[arg-type]
+        logs.daemon.until(lambda: mode(logs.daemon) == "poll")
         logs.append(logs.row(1))
         logs.expect(1)
         logs.append(logs.row(2))
