@@ -15,7 +15,7 @@ from routerd.matrix import ArmPrior, Matrix, read
 from routerd.replay import EnginePlayer, NewPlayer
 
 FILES = {"ze": "zeroeval.jsonl.gz", "mp": "mmlu_pro.jsonl.gz", "pb": "paretobandit_k4.jsonl.gz"}
-SHARED = Path("/work/shared/data/replay")
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "replay"  # beside the repository
 PRIORS = ("right", "none", "flipped", "shuffled")
 """As the file has them; no word of any; the scores mirrored about their mean; the scores dealt out at random."""
 
