@@ -25,7 +25,7 @@ from routerd.integrations.targets import TARGETS, Here
 from tests.harness import PROGRAMS, Place
 from tests.integrations.configurations import JSON, TOML, YAML
 
-CTL = str(PROGRAMS / "routerctl")
+CTL = os.path.abspath(PROGRAMS / "routerctl")
 FILES = {
     ".claude/settings.json": JSON["comments"],
     ".codex/hooks.json": JSON["hooks-of-others"],
@@ -301,6 +301,19 @@ def test_killed_during_an_upgrade_the_first_bytes_come_back(here: Here, used: Pl
             step()
         write(plan_uninstall("claude-code", newer), newer)
         assert tree(used) == before, stop
+
+
+@pytest.mark.parametrize("target", ["claude-code", "codex", "opencode", "mcp", "hermes"])
+def test_after_an_upgrade_it_is_brought_up_to_date(here: Here, used: Place, target: str) -> None:
+    before = tree(used)
+    newer = msgspec.structs.replace(here, routerctl="/moved/bin/routerctl", package="/moved/lib")
+    write(plan_install(target, here, None), here)
+    write(plan_install(target, newer, None), newer)
+    assert plan_install(target, newer, None).empty
+    for path, (_, content) in tree(used).items():
+        assert here.routerctl.encode() not in (content or b"") or path.startswith("state"), path
+    write(plan_uninstall(target, newer), newer)
+    assert tree(used) == before
 
 
 def _steps(target: str, here: Here, wanted: Any, *, stop: int) -> int:

@@ -51,6 +51,14 @@ def look(data: Any, where: Where) -> Any:
     return data
 
 
+def says(data: Any, entry: Entry) -> bool:
+    """Whether the data says what the entry wants."""
+    there = look(data, entry.path)
+    if entry.listed:
+        return isinstance(there, list) and entry.value in there
+    return bool(there == entry.value)
+
+
 def insertion(data: Any, entry: Entry) -> Insertion | None:
     """
     What is to be added so that the data says what the entry wants; None where it does.
@@ -59,11 +67,11 @@ def insertion(data: Any, entry: Entry) -> Insertion | None:
         Unreadable: Something else stands where it belongs.
     """
     there = look(data, entry.path)
+    if says(data, entry):
+        return None
     if entry.listed and isinstance(there, list):
-        return None if entry.value in there else Insertion(entry.path, None, entry.value)
+        return Insertion(entry.path, None, entry.value)
     if there is not MISSING and not (entry.listed and there is None):
-        if not entry.listed and there == entry.value:
-            return None
         wanted = "no list" if entry.listed else "not what routerd writes; take it out first"
         raise Unreadable(f"{'.'.join(entry.path)} is there already and is {wanted}")
     depth = max(n for n in range(len(entry.path)) if _holds(data, entry.path, n))

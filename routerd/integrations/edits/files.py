@@ -17,6 +17,7 @@ from routerd.integrations.edits.entries import (
     ours,
     removed,
     same,
+    says,
     stale,
 )
 from routerd.integrations.edits.splices import Splice, applied, between, undone
@@ -101,7 +102,7 @@ def put(edit: Edit, present: bytes | None, record: Record | None) -> Result:
     editor = EDITORS[edit.kind]
     entries = _plain(editor, edit.entries)
     data = editor.parse(text)
-    if not stale(data, entries) and not any(insertion(data, one) for one in entries):
+    if not stale(data, entries) and all(says(data, one) for one in entries):
         return Result(after=present, record=record)
     begin = present if record is None else take(record, present).after
     start = _text(begin)
