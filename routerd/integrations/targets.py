@@ -144,7 +144,7 @@ def _codex_after(_here: Here) -> list[str]:
 
 # --- Hermes ---------------------------------------------------------------------------------------------------------
 
-PROVIDERS_SINCE = (0, 22)
+PROVIDERS_SINCE = (0, 22, 5)
 """From here on Hermes chooses a child's route by `delegation.backend`."""
 
 

@@ -18,7 +18,7 @@ from routerd.integrations.targets import MCP_EXTRA, NAME, TARGETS, claude_settin
 TESTED = {
     "claude": ((2, 1, 197), (2, 1, 329)),
     "codex": ((0, 169, 0), (0, 169, 0)),
-    "hermes": ((0, 19, 0), (0, 19, 0)),
+    "hermes": ((0, 17, 0), (0, 19, 0)),
 }
 """Oldest and newest version of each agent that the integration was run with."""
 
