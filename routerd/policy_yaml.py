@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 import msgspec
+import yaml
 
 from routerd.config import DelegationConfig, FeatureName, PolicyConfig
 from routerd.errors import ConfigError
@@ -63,14 +64,9 @@ def read(text: str, name: str) -> Wishes:
 
 def _loaded(text: str, name: str) -> Mapping[str, Any]:
     """The document by YAML 1.1, in which `off` is false and `yes` true: so Hermes reads it."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 - heavy, and needed here only
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-
-    loader = YAML(typ="safe", pure=True)
-    loader.version = (1, 1)
     try:
-        loaded = loader.load(text)
-    except YAMLError as error:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = name if mark is None else f"{name}:{mark.line + 1}"
         said = getattr(error, "problem", None) or str(error).partition("\n")[0]
