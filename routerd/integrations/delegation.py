@@ -72,9 +72,9 @@ def task(goal: str, **known: object) -> Object:
     return {"goal": goal, **{name: value for name, value in known.items() if value is not None}}
 
 
-def plan(about: Object, ref: Object, incumbent: Dispatch | None, ways: list[Way]) -> Plan:
+def plan(about: Object, ref: Object, incumbent: Dispatch | None, ways: list[Way]) -> Plan | None:
     """
-    The question which way is best.
+    The question which way is best; None where there is none.
 
     Args:
         about: The task.
@@ -86,6 +86,8 @@ def plan(about: Object, ref: Object, incumbent: Dispatch | None, ways: list[Way]
     for way in ways:
         if all(way[0] != other for other, _ in distinct):
             distinct.append(way)
+    if not distinct:
+        return None
     params: Object = {"task": about, "ref": ref, "candidates": [candidate for candidate, _ in distinct]}
     if incumbent is not None:
         params["incumbent"] = incumbent

@@ -11,10 +11,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.harness import PROGRAMS, Daemon, Place
+from tests.sources.claude_logs import PROJECT
 from tests.test_client import server
 
 SESSION = "11111111-2222-4333-8444-555555555555"
 GOAL = "Count the tests in this project and say how many there are"
+REPLY = {"type": "assistant", "version": "2.1.329", "message": {"role": "assistant", "model": "claude-sonnet-5-5"}}
 Choose = Callable[[list[dict[str, Any]]], Any]
 
 
@@ -55,6 +57,25 @@ def claude_call(place: Place, **given: Any) -> dict[str, Any]:
         "tool_input": {name: value for name, value in call.items() if value is not None},
         "tool_use_id": "toolu_1",
     }
+
+
+def returned(place: Place, **response: Any) -> dict[str, Any]:
+    """The payload after a delegation that came back, with what the tool answered."""
+    whole = {
+        "status": "completed",
+        "agentId": "a1",
+        "resolvedModel": "claude-haiku-5-5[1m]",
+        "totalDurationMs": 834,
+        "totalTokens": 16457,
+        **response,
+    }
+    return {**claude_call(place), "hook_event_name": "PostToolUse", "tool_response": whole}
+
+
+def transcript(place: Place, *records: Any, child: str | None = None) -> None:
+    """Writes the records of the session that the payloads name, or of a child in it."""
+    name = f"{SESSION}/subagents/agent-{child}" if child else SESSION
+    place.write({f"{PROJECT}/{name}.jsonl": b"".join(json.dumps(one).encode() + b"\n" for one in records)})
 
 
 def codex_call(path: str, *, version: int = 2, **given: Any) -> dict[str, Any]:

@@ -1,32 +1,24 @@
-"""Claude Code's hook: what it asks, what it changes, and that a delegation goes on whatever answers or does not."""
+"""Claude Code's hook: what it asks, by which files, what it changes, and what it reports."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from routerd.integrations import claude_code, delegation, hook
+from routerd.integrations import claude_code, delegation
 from routerd.integrations.claude_code_files import Session, front, numbers, session
-from tests.harness import PROGRAMS, Daemon, Place
+from tests.harness import PROGRAMS, Place
 from tests.integrations import hooking
-from tests.integrations.hooking import CALM, SESSION, altered, anything, claude_call, seed, sure
-from tests.sources.claude_logs import PROJECT, Home, delegated
-from tests.test_client import BAD, SLACK_S, TIME_S, server
+from tests.integrations.hooking import REPLY, SESSION, claude_call, returned, sure, transcript
+from tests.sources.claude_logs import PROJECT
 
 OLD, NEW = (2, 1, 197), (2, 1, 329)
 AGENT = {"AI_AGENT": "claude-code_2-1-329_harness"}
 HAIKU = {"executor": "delegate", "provider": "anthropic", "model": "claude-haiku-5-5", "reasoning_effort": "low"}
 SONNET = {"executor": "delegate", "provider": "anthropic", "model": "claude-sonnet-5-5", "reasoning_effort": "medium"}
-REPLY = {"type": "assistant", "version": "2.1.329", "message": {"role": "assistant", "model": "claude-sonnet-5-5"}}
 
 
 @pytest.fixture
@@ -42,11 +34,6 @@ def plan(place: Place, known: Session, env: dict[str, str] | None = None, **give
 
 def models(made: delegation.Plan) -> list[str]:
     return [candidate["model"] for candidate in made.params["candidates"]]
-
-
-def transcript(place: Place, *records: Any, child: str | None = None) -> None:
-    name = f"{SESSION}/subagents/agent-{child}" if child else SESSION
-    place.write({f"{PROJECT}/{name}.jsonl": b"".join(json.dumps(one).encode() + b"\n" for one in records)})
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -332,18 +319,6 @@ def test_enforced_nothing_changes_but_for_a_sure_pick_that_was_offered(place: Pl
 # --- what is reported -------------------------------------------------------------------------------------------------
 
 
-def returned(place: Place, **response: Any) -> dict[str, Any]:
-    whole = {
-        "status": "completed",
-        "agentId": "a1",
-        "resolvedModel": "claude-haiku-5-5[1m]",
-        "totalDurationMs": 834,
-        "totalTokens": 16457,
-        **response,
-    }
-    return {**claude_call(place), "hook_event_name": "PostToolUse", "tool_response": whole}
-
-
 def test_a_delegation_that_came_back_has_both_of_its_names_and_its_time(place: Place) -> None:
     report = claude_code.outcome("PostToolUse", returned(place), {})
     assert report is not None
@@ -384,201 +359,3 @@ def test_a_child_that_stopped_is_named_by_the_note_beside_its_records(place: Pla
 
 def test_a_failure_of_the_agent_itself_is_no_delegation(place: Place) -> None:
     assert claude_code.outcome("StopFailure", {**claude_call(place), "error": "rate_limit"}, {}) is None
-
-
-# --- a real daemon ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    place = Place(tmp_path_factory.mktemp("home"))
-    config = place.home / "config.toml"
-    config.write_text(CALM)
-    with place.daemon("--config", str(config)) as running:
-        seed(running, "claude-code", HAIKU, SONNET)
-        yield running
-
-
-def ask(daemon: Daemon, payload: dict[str, Any], mode: str) -> Any:
-    """What the hook says; asked again where the machine was too busy for an answer in time."""
-    before = decisions(daemon.place)
-    said = None
-    deadline = time.monotonic() + 20
-    while said is None and time.monotonic() < deadline:
-        said = hooking.hook(daemon.place, "claude-code", "PreToolUse", payload, mode, **AGENT)
-        if mode in ("off", "shadow"):
-            break
-    if mode != "off":
-        daemon.until(lambda: decisions(daemon.place) > before)
-    return said
-
-
-def decisions(place: Place) -> int:
-    return int(place.query("SELECT count(*) FROM decisions")[0][0])
-
-
-def test_the_modes_with_a_daemon_that_is_sure(daemon: Daemon) -> None:
-    transcript(daemon.place, REPLY)
-    payload = claude_call(daemon.place)
-    before = decisions(daemon.place)
-    assert ask(daemon, payload, "off") is None
-    assert decisions(daemon.place) == before
-    assert ask(daemon, payload, "shadow") is None
-    assert "model haiku, effort low" in ask(daemon, payload, "advise")["hookSpecificOutput"]["additionalContext"]
-    changed = ask(daemon, payload, "enforce")["hookSpecificOutput"]["updatedInput"]
-    assert changed == {**payload["tool_input"], "model": "haiku", "effort": "low"}
-
-
-def test_a_delegation_is_one_outcome_whoever_tells_of_it_first(daemon: Daemon) -> None:
-    """Decision, hook and log name it by its call, its child or both; the log is written last."""
-    place = daemon.place
-    home: Home = delegated(model="claude-haiku-5-5")
-    payload = claude_call(place)
-    transcript(place, REPLY)
-    assert ask(daemon, payload, "enforce") is not None
-    decided = place.query("SELECT id FROM decisions ORDER BY at DESC LIMIT 1")[0][0]
-    for event, extra in (
-        ("PostToolUse", {"tool_response": returned(place)["tool_response"]}),
-        ("SubagentStop", {"agent_id": "a1", "agent_type": "general-purpose"}),
-    ):
-        assert hooking.hook(place, "claude-code", event, {**payload, **extra}) is None
-    sql = "SELECT decision_id, signal FROM outcomes WHERE id LIKE 'claude-code:%'"
-    daemon.until(lambda: len(place.query(sql)) == 1)
-    place.write(home.data)
-    daemon.until(lambda: place.query(f"{sql} AND executor = 'delegate' AND log IS NOT NULL"))
-    assert place.query(f"{sql} AND executor = 'delegate'") == [(decided, "completed")]
-
-
-def test_a_pin_is_recorded(daemon: Daemon) -> None:
-    payload = {**claude_call(daemon.place, model="opus"), "tool_use_id": "toolu_pinned"}
-    before = decisions(daemon.place)
-    assert hooking.hook(daemon.place, "claude-code", "PreToolUse", payload, "enforce", **AGENT) is None
-    daemon.until(lambda: decisions(daemon.place) > before)
-    rows = daemon.place.query("SELECT basis, arm FROM decisions ORDER BY at DESC LIMIT 1")
-    assert rows == [("pinned", "delegate:anthropic:claude-opus-5-5")]
-
-
-# --- whatever answers, or does not ------------------------------------------------------------------------------------
-
-
-def test_with_no_daemon_nothing_changes(place: Place) -> None:
-    assert hooking.hook(place, "claude-code", "PreToolUse", claude_call(place)) is None
-
-
-def test_a_daemon_that_is_held_changes_nothing(daemon: Daemon) -> None:
-    os.kill(daemon.process.pid, signal.SIGSTOP)
-    try:
-        said = hooking.hook(daemon.place, "claude-code", "PreToolUse", claude_call(daemon.place), "enforce", **AGENT)
-    finally:
-        os.kill(daemon.process.pid, signal.SIGCONT)
-    assert said is None
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_what_is_no_daemon_changes_nothing_and_is_not_waited_for(place: Place, name: str) -> None:
-    held: list[float] = []
-
-    def answer(connection: Any) -> None:
-        begin = time.monotonic()
-        try:
-            BAD[name](connection)
-            while connection.recv(1 << 16):
-                pass
-        finally:
-            held.append(time.monotonic() - begin)
-
-    with server(place.socket, answer):
-        for event in ("PreToolUse", "PostToolUse"):
-            payload = claude_call(place) if event == "PreToolUse" else returned(place)
-            assert hooking.hook(place, "claude-code", event, payload) is None
-    assert max(held) < TIME_S + SLACK_S
-
-
-@pytest.mark.parametrize("dispatch", [{"model": "no-such-model"}, "haiku", None, [], {"executor": "local"}])
-def test_a_pick_that_the_tool_would_refuse_changes_nothing(place: Place, dispatch: Any) -> None:
-    with sure(place.socket, lambda _: dispatch) as asked:
-        assert hooking.hook(place, "claude-code", "PreToolUse", claude_call(place)) is None
-    assert asked
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [b"", b"{", b"null", b"[]", b'"x"', b"\xff\xfe", b"[" * 100_000, b"\0" * 1000, b'{"tool_input": 3}', b"9" * 10_000],
-)
-def test_a_payload_that_is_none_changes_nothing(place: Place, payload: bytes) -> None:
-    for event in ("PreToolUse", "PostToolUse", "NoSuchEvent"):
-        assert hooking.hook(place, "claude-code", event, payload) is None
-
-
-@pytest.mark.parametrize("arguments", [[], ["claude-code"], ["no-such-agent", "PreToolUse"], ["claude-code", "a", "b"]])
-def test_a_wrong_command_line_is_said_and_does_no_harm(place: Place, arguments: list[str]) -> None:
-    done = place.run("routerctl", "hook", *arguments)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
-
-
-def test_the_socket_may_be_named(place: Place) -> None:
-    with sure(place.home / "other", lambda candidates: candidates[-1]) as asked:
-        flags = ["hook", "claude-code", "PreToolUse", "--json", f"--socket={place.home / 'other'}"]
-        said = hooking.run(place, *flags, payload=claude_call(place), ROUTERD_MODE="enforce")
-    assert asked
-    assert json.loads(said)["hookSpecificOutput"]["updatedInput"]
-
-
-def test_an_agent_that_has_gone_is_no_error(place: Place) -> None:
-    """Its end of the pipe is closed before anything is said."""
-    with sure(place.socket, lambda candidates: candidates[-1]):
-        reading, writing = os.pipe()
-        os.close(reading)
-        try:
-            done = subprocess.run(
-                [str(PROGRAMS / "routerctl"), "hook", "claude-code", "PreToolUse"],
-                input=json.dumps(claude_call(place)).encode(),
-                env={**place.env, "ROUTERD_MODE": "enforce"},
-                stdout=writing,
-                stderr=subprocess.PIPE,
-                check=False,
-                timeout=30,
-            )
-        finally:
-            os.close(writing)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-@pytest.fixture(scope="module")
-def eager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A place where whatever answers is always sure of the last candidate."""
-    place = Place(tmp_path_factory.mktemp("home"))
-    with sure(place.socket, lambda candidates: candidates[-1]):
-        yield place
-
-
-def said(place: Place, event: str, data: bytes) -> Any:
-    """What the hook would say, in this process; an exception is what `main` makes silence of."""
-    env = {**place.env, "ROUTERD_MODE": "enforce"}
-    try:
-        output = hook.run("claude-code", event, data, env, str(place.socket))
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return json.loads(output) if output else None
-
-
-events = st.sampled_from(["PreToolUse", "PostToolUse", "SubagentStop", "StopFailure", "SubagentStart"])
-
-
-@given(events, st.binary(max_size=200) | anything.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=150, deadline=None)
-def test_whatever_comes_in_the_hook_says_nothing(eager: Place, event: str, data: bytes) -> None:
-    assert said(eager, event, data) is None
-
-
-@given(st.data())
-@settings(max_examples=150, deadline=None)
-def test_whatever_is_said_is_the_whole_input_and_a_model_that_the_tool_takes(eager: Place, data: st.DataObject) -> None:
-    payload = data.draw(altered(claude_call(eager)))
-    output = said(eager, data.draw(events), json.dumps(payload).encode())
-    if output is None:
-        return
-    updated = output["hookSpecificOutput"]["updatedInput"]
-    assert updated["model"] in claude_code.FAMILIES
-    assert "effort" not in updated or updated["effort"] in (*claude_code.EFFORTS, *claude_code.OWN_EFFORTS)
-    assert {**payload["tool_input"], **updated} == updated

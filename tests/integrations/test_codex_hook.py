@@ -119,6 +119,11 @@ def test_a_message_may_come_in_parts() -> None:
     assert made.params["task"]["goal"] == "Count\nall"
 
 
+def test_where_there_is_nothing_to_choose_from_nothing_is_asked() -> None:
+    payload = {name: value for name, value in codex_call("").items() if name != "model"}
+    assert codex.plan(payload, Session(provider="openai")) is None
+
+
 def test_another_tool_is_none_of_our_business() -> None:
     assert codex.plan({**codex_call(""), "tool_name": "Bash"}, KNOWN) is None
 
