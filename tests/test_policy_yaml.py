@@ -85,7 +85,6 @@ def test_a_feature_that_nobody_derives_is_told() -> None:
     ("text", "words"),
     [
         ("a: [b\nc: d", "h.yaml:2: not valid YAML"),
-        ("delegation: {policy: {enabled: true, enabled: false}}", "h.yaml:1: not valid YAML: found duplicate key"),
         ("", "no `delegation:` in it"),
         ("- a", "no `delegation:` in it"),
         ("a: b", "h.yaml: delegation: it is not there"),
