@@ -108,19 +108,19 @@ async def _mirror(open_bank: "Callable[[], Bank]", with_text: bool, follow: bool
         with closing(Sent(sent_path(state, bank.url, bank.name))) as sent:
             mirror = Mirror(bank, database, sent, text=with_text)
             if follow:
-                await _until_stopped(mirror, bank, database, common)
+                await _until_stopped(mirror, bank, common)
                 return 0
             done = await mirror.whole()
             show({"url": bank.url, "bank": bank.name, **msgspec.to_builtins(done)}, common, render)
             return 1 if done.refused else 0
 
 
-async def _until_stopped(mirror: "Mirror", bank: "Bank", database: Path, common: Common) -> None:
+async def _until_stopped(mirror: "Mirror", bank: "Bank", common: Common) -> None:
     """Follows until SIGTERM or SIGINT; what was sent is written down already."""
     try:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with anyio.create_task_group() as running:
-                running.start_soon(_follow, mirror, bank, database, common)
+                running.start_soon(_follow, mirror, bank, common)
                 async for _ in signals:
                     running.cancel_scope.cancel()
                     return
@@ -128,10 +128,10 @@ async def _until_stopped(mirror: "Mirror", bank: "Bank", database: Path, common:
         raise group.exceptions[0] from None
 
 
-async def _follow(mirror: "Mirror", bank: "Bank", database: Path, common: Common) -> None:
+async def _follow(mirror: "Mirror", bank: "Bank", common: Common) -> None:
+    """Looks again and again: one query on a connection of its own finds whether there is anything new."""
     wait_s, whole_at = WAIT_FIRST_S, 0.0
     while True:
-        before = _stamp(database)
         try:
             if time.monotonic() >= whole_at:
                 done = await mirror.whole()
@@ -146,26 +146,12 @@ async def _follow(mirror: "Mirror", bank: "Bank", database: Path, common: Common
         wait_s = WAIT_FIRST_S
         if done:
             _tell(done, bank, common)
-        while time.monotonic() < whole_at and _stamp(database) == before:  # noqa: ASYNC110 - nobody tells us
-            await anyio.sleep(LOOK_EVERY_S)
+        await anyio.sleep(LOOK_EVERY_S)
 
 
 def _tell(done: "Pass", bank: "Bank", common: Common) -> None:
     show({"url": bank.url, "bank": bank.name, **msgspec.to_builtins(done)}, common, render)
     sys.stdout.flush()
-
-
-def _stamp(database: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """Changes when the database was written to, or is another one."""
-    return tuple(_stat(database.with_name(database.name + suffix)) for suffix in ("", "-wal"))
-
-
-def _stat(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def render(answer: dict[str, Any]) -> None:

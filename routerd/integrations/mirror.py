@@ -19,6 +19,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from routerd.errors import StoreError
 from routerd.integrations.hindsight import Refused
 from routerd.integrations.outcome_documents import Document, document
 from routerd.store import reader
@@ -170,8 +171,11 @@ class Mirror:
     def _read(self) -> Iterator[list[Ended]]:
         """What was written after the last row that was read; no connection is held while things are sent."""
         while True:
-            with closing(read_only(self._database)) as connection:
-                rows, rowid = reader.ended_since(connection, self._rowid, ROWS_READ, text=self._text)
+            try:
+                with closing(read_only(self._database)) as connection:
+                    rows, rowid = reader.ended_since(connection, self._rowid, ROWS_READ, text=self._text)
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._database}: cannot be read: {error}") from None
             if not rows:
                 return
             yield rows

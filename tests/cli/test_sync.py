@@ -78,7 +78,11 @@ def following(place: Place, server: Hindsight) -> Iterator[subprocess.Popen[byte
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=place.env, cwd=place.home, stdout=output, stderr=output)
     try:
-        yield process
+        try:
+            yield process
+        except AssertionError as error:
+            error.add_note(log.read_text())
+            raise
         if process.poll() is None:
             process.terminate()
             assert process.wait(10) == 0, log.read_text()
