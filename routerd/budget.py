@@ -19,8 +19,8 @@ from routerd.config import BudgetConfig, PolicyConfig
 HOUR_S: Final = 3600.0
 DAY_S: Final = 24.0 * HOUR_S
 WEEK_S: Final = 7.0 * DAY_S
-KEPT_S: Final = WEEK_S + DAY_S
-"""No cap looks farther back."""
+COST_USD_MAX: Final = 1e9
+"""No task costs so much; whatever does is an error of who measured it."""
 PRICE_MAX: Final = 50.0
 MICRO: Final = 1_000_000
 
@@ -31,28 +31,28 @@ class Spending:
     def __init__(self) -> None:
         self._hours: dict[int, int] = {}
 
-    def add(self, at: float, cost_usd: float | None, sign: int, now: float) -> None:
-        """Counts a cost (1) or takes it back (-1); what is older than any cap looks back is not kept."""
-        hour = math.floor(at / HOUR_S)
-        if cost_usd is None or not 0.0 < cost_usd < 1e9 or at < now - KEPT_S:
+    def add(self, at: float, cost_usd: float | None, sign: int) -> None:
+        """Counts a cost (1) or takes it back (-1)."""
+        if cost_usd is None or not 0.0 < cost_usd < COST_USD_MAX:
             return
-        self._hours[hour] = self._hours.get(hour, 0) + sign * round(cost_usd * MICRO)
-        for old in [one for one in self._hours if one * HOUR_S < now - KEPT_S - HOUR_S]:
-            del self._hours[old]
+        hour = math.floor(at / HOUR_S)
+        left = self._hours.pop(hour, 0) + sign * round(cost_usd * MICRO)
+        if left:
+            self._hours[hour] = left
 
-    def since(self, begin: float) -> float:
-        """US dollars in the hours after `begin`, the one that holds it included."""
-        first = math.floor(begin / HOUR_S)
-        return sum(cost for hour, cost in self._hours.items() if hour >= first) / MICRO
+    def between(self, begin: float, end: float) -> float:
+        """US dollars in the hours from that of `begin` to that of `end`, both included."""
+        hours = range(math.floor(begin / HOUR_S), math.floor(end / HOUR_S) + 1)
+        return sum(self._hours.get(hour, 0) for hour in hours) / MICRO
 
     def used(self, config: BudgetConfig, now: float) -> float:
         """The part of a cap that is used: the larger of the day's and the week's; 0 where there is no cap."""
         caps = ((config.usd_per_day, DAY_S), (config.usd_per_week, WEEK_S))
-        return max((self.since(now - window_s) / cap for cap, window_s in caps if cap is not None), default=0.0)
+        return max((self.between(now - window_s, now) / cap for cap, window_s in caps if cap is not None), default=0.0)
 
     def pack(self) -> dict[int, int]:
         """For `unpack`."""
-        return {hour: cost for hour, cost in sorted(self._hours.items()) if cost}
+        return dict(sorted(self._hours.items()))
 
     @classmethod
     def unpack(cls, hours: dict[int, int]) -> "Spending":

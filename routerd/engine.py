@@ -154,6 +154,7 @@ class Engine:
         Raises:
             ValueError: `old` was never given, or a time is not finite; nothing has changed then.
         """
+        del now
         changes = [
             (self._looked_at(contribution), sign)
             for contribution, sign in ((old, -1), (new, 1))
@@ -162,7 +163,7 @@ class Engine:
         arms = [self._directory.known(contribution.dispatch).arm for contribution, _ in changes]
         self._evidence.fold(list(zip(arms, *zip(*changes, strict=True), strict=True)) if changes else [])
         for contribution, sign in changes:
-            self._spending.add(contribution.at, contribution.cost_usd, sign, now)
+            self._spending.add(contribution.at, contribution.cost_usd, sign)
         self._revision += 1
         self._changed.update(dict.fromkeys(arms, self._revision))
 

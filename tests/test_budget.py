@@ -18,20 +18,20 @@ def test_what_was_spent_does_not_depend_on_the_order_and_can_be_taken_back(
 ) -> None:
     one, other = Spending(), Spending()
     for at, cost in costs:
-        one.add(at, cost, 1, NOW)
+        one.add(at, cost, 1)
     for at, cost in data.draw(st.permutations(costs)):
-        other.add(at, cost, 1, NOW)
-    other.add(NOW, 3.21, 1, NOW)
-    other.add(NOW, 3.21, -1, NOW)
+        other.add(at, cost, 1)
+    other.add(NOW, 3.21, 1)
+    other.add(NOW, 3.21, -1)
     assert one.pack() == other.pack()
-    assert Spending.unpack(one.pack()).since(NOW - DAY_S) == one.since(NOW - DAY_S)
+    assert Spending.unpack(one.pack()).between(NOW - DAY_S, NOW) == one.between(NOW - DAY_S, NOW)
 
 
 def test_each_cap_looks_back_over_its_own_time() -> None:
     spending = Spending()
-    spending.add(NOW - 3600, 2.0, 1, NOW)
-    spending.add(NOW - 3 * DAY_S, 30.0, 1, NOW)
-    spending.add(NOW - 9 * DAY_S, 500.0, 1, NOW)
+    spending.add(NOW - 3600, 2.0, 1)
+    spending.add(NOW - 3 * DAY_S, 30.0, 1)
+    spending.add(NOW - 9 * DAY_S, 500.0, 1)
     assert spending.used(BudgetConfig(usd_per_day=10.0), NOW) == pytest.approx(0.2)
     assert spending.used(BudgetConfig(usd_per_day=10.0, usd_per_week=40.0), NOW) == pytest.approx(0.8)
     assert spending.used(BudgetConfig(), NOW) == 0.0
@@ -40,7 +40,7 @@ def test_each_cap_looks_back_over_its_own_time() -> None:
 @pytest.mark.parametrize("cost", [None, 0.0, -1.0, float("nan"), float("inf")])
 def test_what_is_no_cost_is_not_counted(cost: float | None) -> None:
     spending = Spending()
-    spending.add(NOW, cost, 1, NOW)
+    spending.add(NOW, cost, 1)
     assert spending.pack() == {}
 
 

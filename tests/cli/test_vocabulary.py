@@ -170,7 +170,7 @@ OPUS = {"executor": "delegate", "model": "opus"}
 
 BAD: list[tuple[str, dict[str, Any], type[RequestError], str]] = [
     ("resolve", {"model": ""}, InvalidParams, "model: no model is named"),
-    ("resolve", {"model": "x" * 10_240}, InvalidParams, "model: 10240 characters are no model"),
+    ("resolve", {"model": "x" * 10_240}, InvalidParams, "model: is longer than 512 characters"),
     ("resolve", {"model": "opus\u0007"}, InvalidParams, "model: control characters are in no model's name"),
     ("resolve", {"model": "opus", "provider": "nope"}, UnknownModel, "no such provider 'nope'"),
     ("resolve", {"model": "gpt-4o", "reasoning_effort": "high"}, InvalidParams, "gpt-4o takes no reasoning effort"),
