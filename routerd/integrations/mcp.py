@@ -277,9 +277,21 @@ def _corrected(error: RequestError) -> str:
 def _result(answer: Answer, *, is_error: bool = False) -> CallToolResult:
     return CallToolResult(
         content=[TextContent(type="text", text=answer.note)],
-        structured_content=msgspec.to_builtins(answer),
+        structured_content=_short(msgspec.to_builtins(answer)),
         is_error=is_error,
     )
+
+
+def _short(value: Any) -> Any:
+    """The same with numbers as a model reads them: four digits are plenty, and each more is paid for."""
+    match value:
+        case dict():
+            return {name: _short(member) for name, member in value.items()}
+        case list():
+            return [_short(member) for member in value]
+        case float():
+            return float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
+    return value
 
 
 @cache

@@ -98,6 +98,9 @@ async def test_a_task_from_recommendation_to_explanation(daemon: Daemon) -> None
         assert said(pick).splitlines()[0].startswith(f"routerd would use: {found['use']['name']}")
         assert found["decision_id"] in said(pick)
         assert "delegate:" not in said(pick)
+        numbers: list[float] = []
+        json.loads(json.dumps(found), parse_float=lambda text: numbers.append(float(text)))
+        assert numbers == [float(f"{number:.4g}") for number in numbers]  # no digits that nobody reads
 
         ran = {"model": "glm-4.7", "provider": "zai", "reasoning_effort": "high"}
         told = await client.call_tool(
