@@ -202,6 +202,7 @@ class PoolModel(Table, frozen=True, kw_only=True):
     One entry of the pool: what is set must be so, what is not set may be anything.
 
     Attributes:
+        agent: Who runs the child: the agent that asks, or another that the task is handed to.
         strengths: Kinds of task that it is good at.
         max_cost_usd, max_wall_time_ms: Tasks that are expected to take more go elsewhere.
     """

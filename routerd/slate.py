@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from routerd.errors import InvalidParams, OutsidePool
-from routerd.events import LOCAL, Dispatch, Parent, Recommend, Role, arm_dispatch, arm_id
+from routerd.events import LOCAL, Dispatch, Parent, Recommend, Role, Task, arm_dispatch, arm_id
 from routerd.prior import AttributesLike, Floats, Scaling, design, scaling
 
 ARMS_MAX: Final = 32
@@ -67,6 +67,7 @@ class Known(msgspec.Struct, frozen=True):
     What the catalogue says of an arm.
 
     Attributes:
+        dispatch: Its canonical dispatch, with the agent that would run it.
         obstacle: Why it may not be chosen here: it is outside the pool, or a key is missing.
         limited: Whether the pool limits what its tasks may take.
         strengths: Kinds of task that the pool says it is good at.
@@ -111,24 +112,39 @@ class Directory:
         self.catalog = catalog
         self.pool = catalog.pool_dispatches()
         self.scaling: Scaling = scaling(catalog.attributes(dispatch) for dispatch in self.pool[:SCALED_BY_MAX])
-        self._known: dict[Dispatch, Known] = {}
+        self._names_agents = any(dispatch.agent is not None for dispatch in self.pool)
+        self._known: dict[tuple[Dispatch, str | None], Known] = {}
 
-    def known(self, dispatch: Dispatch) -> Known:
-        """What the catalogue says of a dispatch."""
-        found = self._known.get(dispatch)
+    def known(self, dispatch: Dispatch, asker: str | None = None) -> Known:
+        """
+        What the catalogue says of a dispatch.
+
+        Args:
+            dispatch: In any spelling.
+            asker: The agent that asks. It runs what names no agent, and entries of the pool may be for one agent only.
+        """
+        key = dispatch, asker if self._names_agents else None
+        found = self._known.get(key)
         if found is None:
             if len(self._known) >= CACHED_MAX:
                 self._known.clear()
-            canonical = self.catalog.canonical(dispatch)
-            found = self._look_up(canonical)
-            self._known[dispatch] = found
+            found = self._look_up(self.catalog.canonical(dispatch), key[1])
+            self._known[key] = found
         return found
 
-    def _look_up(self, canonical: Dispatch) -> Known:
-        catalog = self.catalog
+    def offered(self, asker: str | None) -> list[Dispatch]:
+        """The pool's dispatches; one that is for the asker names no agent, as in the asker's own logs."""
+        if asker is None or not self._names_agents:
+            return self.pool
+        return [msgspec.structs.replace(one, agent=None) if one.agent == asker else one for one in self.pool]
+
+    def _look_up(self, canonical: Dispatch, asker: str | None) -> Known:
+        catalog, arm = self.catalog, arm_id(canonical)
+        if asker is not None and canonical.agent is None and canonical.executor == "delegate":
+            canonical = msgspec.structs.replace(canonical, agent=asker)
         attributes, in_pool = catalog.attributes(canonical), catalog.in_pool(canonical)
         return Known(
-            arm=arm_id(canonical),
+            arm=arm,
             dispatch=canonical,
             in_pool=in_pool,
             obstacle=catalog.missing_credential(canonical) if in_pool else "pool",
@@ -137,9 +153,9 @@ class Directory:
             design=design(attributes, self.scaling),
         )
 
-    def option(self, named: Dispatch | str, path: str, depth: int) -> Option:
+    def option(self, named: Dispatch | str, path: str, task: Task) -> Option:
         """
-        The option that a client names by a dispatch or an arm id, for a task at `depth`.
+        The option that a client names by a dispatch or an arm id, for a task.
 
         Raises:
             InvalidParams: It is no arm id; `path` says where it stands.
@@ -150,9 +166,9 @@ class Directory:
             except ValueError as error:
                 raise InvalidParams(f"{path}: {error}", {"path": path, "reason": str(error)}) from None
         if named.role != "orchestrator":
-            return Option(self.known(named), named)
-        named, warning = self.catalog.degraded(named, depth)
-        return Option(self.known(named), named, warning=warning)
+            return Option(self.known(named, task.agent), named)
+        named, warning = self.catalog.degraded(named, task.depth)
+        return Option(self.known(named, task.agent), named, warning=warning)
 
 
 def lay_out(
@@ -172,13 +188,13 @@ def lay_out(
         InvalidParams: A candidate or the incumbent is no arm id, or the list of candidates is empty.
         OutsidePool: The pin or every candidate is outside the pool, and `fallback` is not set.
     """
-    depth = request.task.depth
-    incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent", depth)
+    task = request.task
+    incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent", task)
     options = _candidates(request, directory, used)
     outside = None
     pin = None
     if request.pinned is not None:
-        pin = directory.option(request.pinned, "pinned", depth)
+        pin = directory.option(request.pinned, "pinned", task)
         outside = None if pin.known.in_pool else f"the pinned {pin.known.arm} is outside the pool"
     elif not any(option.known.in_pool for option in options):
         outside = "every candidate is outside the pool"
@@ -186,7 +202,7 @@ def lay_out(
         if not fallback:
             arms = [pin.known.arm] if pin is not None else [option.known.arm for option in options]
             raise OutsidePool(f"{outside}; pool.models says what is inside", {"arms": arms})
-        pin = _default(directory, default, incumbent)
+        pin = _default(directory, default, incumbent, task.agent)
         outside = f"{outside}; {pin.known.arm} is the default"
     rows = [
         option if option.known.obstacle is None else msgspec.structs.replace(option, removed_by=option.known.obstacle)
@@ -210,15 +226,15 @@ def lay_out(
 def _candidates(request: Recommend, directory: Directory, used: Sequence[str]) -> list[Option]:
     """The distinct arms that may be meant, in the order given."""
     if request.candidates is None:
-        named = [*(arm_dispatch(arm) for arm in used), LOCAL, *directory.pool]
-        role, depth = request.task.role, request.task.depth
-        offered = [directory.option(_in_role(dispatch, role), "candidates", depth) for dispatch in named]
+        task = request.task
+        named = [*(arm_dispatch(arm) for arm in used), LOCAL, *directory.offered(task.agent)]
+        offered = [directory.option(_in_role(dispatch, task.role), "candidates", task) for dispatch in named]
         return list({option.known.arm: option for option in offered if option.known.in_pool}.values())[:ARMS_MAX]
     if not request.candidates:
         raise InvalidParams("candidates: none are named", {"path": "candidates", "reason": "none are named"})
     distinct: dict[str, Option] = {}
     for i, candidate in enumerate(request.candidates):
-        option = directory.option(candidate, f"candidates.{i}", request.task.depth)
+        option = directory.option(candidate, f"candidates.{i}", request.task)
         distinct.setdefault(option.known.arm, option)
     return list(distinct.values())
 
@@ -230,10 +246,10 @@ def _in_role(dispatch: Dispatch, role: Role | None) -> Dispatch:
     return msgspec.structs.replace(dispatch, role=role)
 
 
-def _default(directory: Directory, default: Dispatch, incumbent: Option | None) -> Option:
+def _default(directory: Directory, default: Dispatch, incumbent: Option | None, asker: str | None) -> Option:
     """What is used when a choice is refused: the configured default, else the incumbent, else the agent itself."""
     options = [
-        Option(directory.known(default), default),
+        Option(directory.known(default, asker), default),
         *([incumbent] if incumbent else []),
         option_of_local(directory),
     ]

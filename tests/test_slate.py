@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from routerd.catalog import Catalog
+from routerd.config import Config, PoolConfig, PoolModel
 from routerd.events import Dispatch, Recommend, Task, arm_id
 from routerd.slate import Directory, Slate, lay_out
 from tests.fake_catalog import Attributes, FakeCatalog, model
@@ -46,3 +48,18 @@ def test_the_incumbent_is_echoed_as_the_client_spells_it() -> None:
 def test_candidates_that_are_named_keep_their_role_and_spelling() -> None:
     found = slate([], role="leaf", candidates=[model("SMALL")], incumbent=model("small"))
     assert [option.dispatch for option in found.options] == [model("SMALL")]
+
+
+def test_an_entry_of_the_pool_may_be_for_the_agent_that_asks() -> None:
+    """Its logs name no agent, for it is its own; for others that entry means to hand the task over to it."""
+    entry = PoolModel(model="claude-opus-5", provider="anthropic", agent="hermes", max_cost_usd=2.0)
+    directory = Directory(Catalog(Config(pool=PoolConfig(models=[entry])), {}))
+    used = ["delegate:anthropic:claude-opus-5", "delegate:openai:gpt-5"]
+
+    def offered(agent: str | None) -> Slate:
+        request = Recommend(task=Task(goal="x", agent=agent))
+        return lay_out(request, directory, used, DEFAULT, fallback=False)
+
+    assert arms(offered("hermes")) == ["delegate:anthropic:claude-opus-5", "local"]
+    assert offered("hermes").options[0].known.limited
+    assert arms(offered("codex")) == arms(offered(None)) == ["local", "delegate:hermes/anthropic:claude-opus-5"]

@@ -17,7 +17,7 @@ from routerd.catalog.answers import Call, Resolved, ResolveParams
 from routerd.catalog.names import Identity, Names, bad_variant, level_of
 from routerd.catalog.pool import Pool
 from routerd.catalog.providers import Providers
-from routerd.catalog.roles import granted, max_children, may_delegate
+from routerd.catalog.roles import brought_into_range, granted, max_children, may_delegate
 from routerd.catalog.spelling import Typed, core, parse
 from routerd.config import Config
 from routerd.errors import InvalidParams, OutsidePool, UnknownModel
@@ -313,7 +313,7 @@ class Resolver:
             dispatch=dispatch,
             credential=credential,
             resolved_by=by,
-            warnings=[*warnings, *endpoint.warnings],
+            warnings=[*warnings, *endpoint.warnings, *brought_into_range(self._config.delegation)],
             max_concurrent_children=children,
             base_url=endpoint.base_url,
             api_mode=endpoint.api_mode,

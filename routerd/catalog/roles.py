@@ -22,6 +22,15 @@ def max_children(config: DelegationConfig) -> int:
     return max(config.max_concurrent_children, 1)
 
 
+def brought_into_range(config: DelegationConfig) -> list[str]:
+    """A word for each limit that is not taken as it is written."""
+    limits = (
+        ("max_spawn_depth", config.max_spawn_depth, max_depth(config)),
+        ("max_concurrent_children", config.max_concurrent_children, max_children(config)),
+    )
+    return [f"delegation.{key}: {said} is taken as {taken}" for key, said, taken in limits if said != taken]
+
+
 def may_delegate(depth: int, config: DelegationConfig) -> bool:
     """Whether a task at this depth may have children."""
     return depth < max_depth(config)

@@ -11,6 +11,7 @@ from cyclopts import App
 from tomlkit.exceptions import TOMLKitError
 
 from routerd.catalog import Catalog
+from routerd.catalog.roles import brought_into_range
 from routerd.cli.common import DEFAULTS, Common, ask, checked_config, show
 from routerd.cli.config_file import replace, text_of
 from routerd.cli.config_import import import_
@@ -66,9 +67,9 @@ def check(file: Path | None = None, *, common: Common = DEFAULTS) -> int:
     wanted = file or config_path(os.environ)
     if file is not None and not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
-    checked(wanted)
-    answer = {"path": str(wanted) if wanted else None, "ok": True}
-    return show(answer, common, lambda _: console().print(f"{wanted or 'the defaults'}: can be used"))
+    warnings = brought_into_range(checked_config(wanted).delegation)
+    answer = {"path": str(wanted) if wanted else None, "ok": True, "warnings": warnings}
+    return show(answer, common, lambda _: print("\n".join([f"{wanted or 'the defaults'}: can be used", *warnings])))
 
 
 @app.command(name="show")

@@ -397,6 +397,16 @@ def test_the_answer_says_how_many_children_the_task_may_have(
     assert any("may have no children" in warning for warning in resolved.warnings) is (children == 0)
 
 
+def test_a_limit_that_is_not_taken_as_written_is_told(make: Make) -> None:
+    found = make("[delegation]\nmax_spawn_depth = 9\nmax_concurrent_children = 0\n").resolve(
+        ResolveParams(model="opus")
+    )
+    assert [warning for warning in found.warnings if warning.startswith("delegation.")] == [
+        "delegation.max_spawn_depth: 9 is taken as 3",
+        "delegation.max_concurrent_children: 0 is taken as 1",
+    ]
+
+
 def test_a_dispatch_is_degraded_with_a_word(make: Make) -> None:
     """For whoever recommends one."""
     flat, deep = make(), make("[delegation]\nmax_spawn_depth = 2\n")
