@@ -16,10 +16,10 @@ from routerd.errors import NoArmLeft
 from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
 from routerd.features import Floats
 from routerd.gate import judge
-from routerd.policies import Belief, Draws, Points, PolicyLike, best_shares, certain, narrowed
+from routerd.policies import Belief, Points, PolicyLike, best_shares, certain, narrowed
 from routerd.posterior import Predicted
 from routerd.prior import STRENGTH, SUCCESS
-from routerd.reward import Worth, estimates, natural, utility
+from routerd.reward import Worth, estimates, utility
 from routerd.slate import CatalogLike, Option, Slate
 
 
@@ -28,22 +28,22 @@ class View(msgspec.Struct, frozen=True):
 
     predicted: Predicted
     expected: list[Expected]
-    utility: Floats
+    utility: list[float]
 
 
 class Pick(msgspec.Struct, frozen=True):
     """The arm that was drawn, by its row, with all arms' propensities and chances of being the best."""
 
     row: int
-    propensities: Floats
-    p_best: Floats
+    propensities: list[float]
+    p_best: list[float]
     basis: Basis
 
 
-def view(predicted: Predicted, noise_sd: Floats, prices: Worth) -> View:
-    """What is expected of each arm; `noise_sd` is that of one outcome, per target."""
-    shown = natural(predicted, noise_sd)
-    return View(predicted, estimates(shown, predicted.n), utility(prices, predicted, shown, noise_sd))
+def view(predicted: Predicted, noise_sd: Floats, level: tuple[float, float], prices: Worth) -> View:
+    """What is expected of each arm; `noise_sd` is that of one outcome, per target, (3,), `level` as from `levels`."""
+    expected = estimates(predicted, level)
+    return View(predicted, expected, utility(prices, predicted, expected, noise_sd))
 
 
 def strengthened(predicted: Predicted, slate: Slate, kind: object) -> Predicted:
@@ -52,10 +52,10 @@ def strengthened(predicted: Predicted, slate: Slate, kind: object) -> Predicted:
 
     A prior mean m that is worth N outcomes still moves the mean by m N / (N + n) after n of them.
     """
-    strong = [row for row, option in enumerate(slate.options) if kind in option.known.strengths]
-    if strong:
-        worth_outcomes = (SUCCESS.noise_sd / SUCCESS.arm_sd[0]) ** 2
-        predicted.mean[0, strong] += STRENGTH * worth_outcomes / (worth_outcomes + predicted.n[0, strong])
+    worth_outcomes = (SUCCESS.noise_sd / SUCCESS.arm_sd[0]) ** 2
+    for row, option in enumerate(slate.options):
+        if kind in option.known.strengths:
+            predicted.mean[0, row] += STRENGTH * worth_outcomes / (worth_outcomes + predicted.n[0][row])
     return predicted
 
 
@@ -130,42 +130,41 @@ def draw(
     """
     arms = len(slate.options)
     if slate.pinned is not None:
-        alone = certain(slate.pinned, arms)
-        return Pick(slate.pinned, alone, np.zeros(arms), "pinned" if slate.fallback is None else "fallback")
+        basis: Basis = "pinned" if slate.fallback is None else "fallback"
+        return Pick(slate.pinned, certain(slate.pinned, arms), [0.0] * arms, basis)
     free = [row for row, why in enumerate(removed) if why is None]
     if not free:
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
-    chosen_from: list[int] | slice = free if len(free) < arms else slice(None)  # a slice copies nothing
-    value = seen.utility[chosen_from]
-    draws = narrowed(value, *_deviations(seen.predicted, chosen_from, prices, points), config.policy, outcomes)
-    wins = best_shares(draws)
+    values = [seen.utility[row] for row in free]
+    joint = seen.predicted.joint if len(free) == arms else seen.predicted.joint[free]
+    draws = narrowed(values, joint, arms, points, config.policy, outcomes=outcomes, scale=prices.success_usd)
+    wins, true_wins = best_shares(draws)
+    best = values.index(max(values))
     if policy.learns and not explore:
-        p = certain(int(value.argmax()), len(free))
+        p = certain(best, len(free))
     else:
-        success = seen.predicted.mean[0, chosen_from]
+        success = seen.predicted.mean[0].tolist()
         incumbent = free.index(slate.incumbent) if slate.incumbent in free else None
-        reference = success[value.argmax() if incumbent is None else incumbent]
-        harmless = success >= reference - config.gate.delta
+        least = success[free[best if incumbent is None else incumbent]] - config.gate.delta
         p = policy.propensities(
-            Belief(utility=value, draws=draws[0], wins=wins[0], harmless=harmless, floor=floor, incumbent=incumbent)
+            Belief(
+                utility=values,
+                draws=draws[0],
+                wins=wins,
+                harmless=[success[row] >= least for row in free],
+                floor=floor,
+                incumbent=incumbent,
+            )
         )
-    propensities, p_best = np.zeros(arms), np.zeros(arms)
-    propensities[chosen_from] = p
-    p_best[chosen_from] = wins[1]
-    basis: Basis = "learned" if seen.predicted.n[:, chosen_from].any() else "prior"
-    return Pick(free[_drawn(p.tolist(), rng)], propensities, p_best, basis if policy.learns else "off")
-
-
-def _deviations(predicted: Predicted, rows: list[int] | slice, prices: Worth, points: Points) -> tuple[Draws, Draws]:
-    """Draws of utility around its mean: by what the arms share, and by what is their own; each (K, N)."""
-    through, own = predicted.through[rows], predicted.own_variance[rows]
-    arms, shared = through.shape
-    normal = points.of(shared + arms)
-    return (
-        (prices.success_usd * through).astype(np.float32) @ normal[:shared],
-        (prices.success_usd * np.sqrt(own)).astype(np.float32)[:, None] * normal[shared:],
-    )
+    propensities, p_best = [0.0] * arms, [0.0] * arms
+    for row, share, is_best in zip(free, p, true_wins, strict=True):
+        propensities[row], p_best[row] = share, is_best
+    if policy.learns:
+        basis = "learned" if any(n[row] for n in seen.predicted.n for row in free) else "prior"
+    else:
+        basis = "off"
+    return Pick(free[_drawn(p, rng)], propensities, p_best, basis)
 
 
 def _drawn(p: list[float], rng: np.random.Generator) -> int:
@@ -194,16 +193,15 @@ def decision(
 ) -> Decision:
     """The decision with all that explains it; `considered` is in order of utility, those ruled out last."""
     arms = [option.known.arm for option in slate.options]
-    values = seen.utility.tolist()
-    propensities, p_best = pick.propensities.tolist(), pick.p_best.tolist()
+    values = seen.utility
     considered = [
         Considered(
             arm=arms[row],
             dispatch=slate.options[row].dispatch,
             expected=seen.expected[row],
             utility=values[row],
-            propensity=propensities[row],
-            p_best=p_best[row],
+            propensity=pick.propensities[row],
+            p_best=pick.p_best[row],
             removed_by=removed[row],
         )
         for row in sorted(range(len(arms)), key=lambda row: (removed[row] is not None, -values[row]))
@@ -217,7 +215,7 @@ def decision(
         features=features,
         arm=arms[pick.row],
         dispatch=slate.options[pick.row].dispatch,
-        propensity=propensities[pick.row],
+        propensity=pick.propensities[pick.row],
         explored=explored,
         basis=pick.basis,
         expected=seen.expected[pick.row],
@@ -257,7 +255,7 @@ def _reason(seen: View, slate: Slate, pick: Pick, considered: list[Considered], 
     if not rivals:
         return f"the only arm left; {said}"
     rival = rivals[0]
-    gap = float(seen.utility[pick.row]) - rival.utility
+    gap = seen.utility[pick.row] - rival.utility
     against = f"{rival.arm}: {_numbers(rival.expected)}"
     if explored:
         return f"tried in order to learn, at ${-gap:.3f} less than the best; {said}; best {against}"

@@ -25,7 +25,7 @@ from routerd.features import Floats, extract, looked_at, tier_of_parent, vector,
 from routerd.policies import POLICIES, Points
 from routerd.posterior import Hand, Posterior
 from routerd.prior import ATTRIBUTES, PRIORS
-from routerd.reward import Worth, estimates, natural, worth
+from routerd.reward import Worth, estimates, levels, worth
 from routerd.slate import CatalogLike, Directory, Known, lay_out
 
 __all__ = ["ArmView", "CatalogLike", "Engine", "Sums"]
@@ -81,6 +81,7 @@ class _Solved(msgspec.Struct, frozen=True):
     Attributes:
         posterior: As solved.
         moments: What it was solved from, rows as in `posterior.rows`.
+        level: Of its expectations (see `reward.levels`).
         used: The arms, most used first.
         revision: How many changes of outcomes it knows of.
         span: In which span of time it was solved.
@@ -89,6 +90,7 @@ class _Solved(msgspec.Struct, frozen=True):
 
     posterior: Posterior
     moments: Floats
+    level: tuple[float, float]
     used: list[str]
     revision: int
     span: int
@@ -138,6 +140,12 @@ class Engine:
         """
         self._config = config
         self._directory = Directory(catalog)
+        self._default = Dispatch(
+            executor="delegate",
+            provider=config.delegation.provider,
+            model=config.delegation.model,
+            reasoning_effort=config.delegation.reasoning_effort,
+        )
         self._policy = POLICIES[config.policy.name](config.policy)
         self._untaught = Posterior([], np.empty((0, *EMPTY.shape)), np.empty((0, ATTRIBUTES)), PRIORS)
         self._solved: OrderedDict[str, _Solved] = OrderedDict()
@@ -206,7 +214,8 @@ class Engine:
             else:
                 moments[row] = self._moments(scope, arm, now)
         used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
-        solved = _Solved(Posterior(arms, moments, attributes, PRIORS), moments, used, self._revision, span, {})
+        posterior = Posterior(arms, moments, attributes, PRIORS)
+        solved = _Solved(posterior, moments, levels(posterior.noise_sd), used, self._revision, span, {})
         self._solved[scope] = solved
         while len(self._solved) > SCOPES_SOLVED_MAX:
             self._solved.popitem(last=False)
@@ -260,14 +269,15 @@ class Engine:
         x = vector(features if self._names is None else looked_at(features, self._names))
         solved = self._belief(request.scope, now)
         slate = lay_out(
-            request, self._directory, solved.used, self._default(), fallback=config.pool.on_outside == "fallback"
+            request, self._directory, solved.used, self._default, fallback=config.pool.on_outside == "fallback"
         )
         prices = prices or worth(config.objective, request.objective)
         used = self._spending.used(config.budget, now)
         if used > 0.5:
             prices = msgspec.structs.replace(prices, money=prices.money * price(used))
         hand = solved.hand([option.known for option in slate.options])
-        seen = view(strengthened(hand.predict(x), slate, features["task_kind"]), solved.posterior.noise_sd, prices)
+        predicted = strengthened(hand.predict(x), slate, features["task_kind"])
+        seen = view(predicted, solved.posterior.noise_sd, solved.level, prices)
         removed = removals(request, slate, seen.expected, self._directory.catalog, capped=used >= 1.0)
         pick = draw(
             seen,
@@ -301,16 +311,6 @@ class Engine:
             self._allowance.take(tried.cost_usd.mean - best.cost_usd.mean, minutes, now)
         return made
 
-    def _default(self) -> Dispatch:
-        """What a delegation runs on when nobody says otherwise."""
-        default = self._config.delegation
-        return Dispatch(
-            executor="delegate",
-            provider=default.provider,
-            model=default.model,
-            reasoning_effort=default.reasoning_effort,
-        )
-
     @property
     def policy(self) -> Policy:
         """The policy in force."""
@@ -334,8 +334,8 @@ class Engine:
         rows = np.array([solved.posterior.rows.get(arm, solved.posterior.untried) for arm in known])
         before = self._untaught.predict(x, np.zeros(len(known), dtype=np.intp), designs)
         after = solved.posterior.predict(x, rows, designs)
-        priors = estimates(natural(before, self._untaught.noise_sd), before.n)
-        posteriors = estimates(natural(after, solved.posterior.noise_sd), after.n)
+        priors = estimates(before, levels(self._untaught.noise_sd))
+        posteriors = estimates(after, solved.level)
         return [
             ArmView(
                 arm=one.arm,

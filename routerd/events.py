@@ -259,7 +259,7 @@ class Recommend(Wire, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class Estimate(msgspec.Struct, frozen=True):
+class Estimate(msgspec.Struct, frozen=True, gc=False):
     """A mean with its 90 % credible interval; `n` is the effective number of outcomes behind it."""
 
     mean: float
@@ -268,7 +268,7 @@ class Estimate(msgspec.Struct, frozen=True):
     n: float
 
 
-class Expected(msgspec.Struct, frozen=True):
+class Expected(msgspec.Struct, frozen=True, gc=False):
     """What is expected of an arm on this task."""
 
     success: Estimate
@@ -276,7 +276,7 @@ class Expected(msgspec.Struct, frozen=True):
     cost_usd: Estimate
 
 
-class Considered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Considered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One arm as a decision saw it; `removed_by` names what took it out of the choice."""
 
     arm: str

@@ -41,6 +41,7 @@ BYTES_PER_TOKEN: Final = 4
 """Rough, for the estimate where the caller gives none."""
 NAME_CHARS_MAX: Final = 64
 GRAM: Final = 4
+_U4: Final = np.dtype("<u4")
 _LOWER_CASE: Final = np.uint32(0x20202020)
 _MULTIPLIER: Final = np.uint32(0x9E3779B1)  # 2^32 / golden ratio: Fibonacci hashing, the high bits mix best
 _TO_FOUR_BITS: Final = np.uint32(28)
@@ -164,11 +165,13 @@ def vector(features: Mapping[str, Any]) -> Floats:
     text = get("text")
     if not isinstance(text, list) or len(text) != TEXT_DIMS:
         text = _NO_TEXT
-    values = [0.5 * math.log10(tokens / 1000.0) if tokens > 0.0 else 0.0]
-    values += [_number(value) / 64.0 for value in text]
-    values += [1.0 if get(name) is True else 0.0 for name in SHAPE_NAMES[:4]]
-    values += [0.5 * math.log2(1.0 + max(_number(get("files")), 0.0)), _number(get("depth"))]
-    x[_TIER + 1 : _ORCHESTRATOR] = [_on_grid(value) for value in values]
+    x[_TIER + 1 : _ORCHESTRATOR] = [
+        _on_grid(0.5 * math.log10(tokens / 1000.0)) if tokens > 0.0 else 0.0,
+        *[value / 64.0 if value.__class__ is int and -256 <= value <= 256 else _sixty_fourth(value) for value in text],
+        *[1.0 if get(name) is True else 0.0 for name in SHAPE_NAMES[:4]],
+        _on_grid(0.5 * math.log2(1.0 + max(_number(get("files")), 0.0))),
+        _on_grid(_number(get("depth"))),
+    ]
     if callers := features.keys() - OWN_NAMES:
         x[_LABEL:] = [_on_grid(value) for value in x[_LABEL:] + _callers_code(features, sorted(callers))]
     return x
@@ -260,13 +263,14 @@ def _project(text: str) -> list[int]:
     data = _bytes(text[:HASHED_BYTES_MAX])[:HASHED_BYTES_MAX]
     if len(data) < GRAM:
         return [0] * TEXT_DIMS
-    hashed = np.concatenate([np.frombuffer(data, "<u4", (len(data) - i) // GRAM, i) for i in range(GRAM)])
-    hashed |= _LOWER_CASE
+    grams = np.ndarray((len(data) - GRAM + 1,), _U4, data, strides=(1,))  # each byte begins one
+    hashed = grams | _LOWER_CASE
     hashed *= _MULTIPLIER
     hashed >>= _TO_FOUR_BITS
     counts = np.bincount(hashed, minlength=2 * TEXT_DIMS).tolist()
     scale = 64.0 / math.sqrt(len(hashed) * TEXT_DIMS)
-    return [max(-128, min(128, round((counts[i] - counts[i + TEXT_DIMS]) * scale))) for i in range(TEXT_DIMS)]
+    apart = [plus - minus for plus, minus in zip(counts[:TEXT_DIMS], counts[TEXT_DIMS:], strict=True)]
+    return [max(-128, min(128, round(one * scale))) for one in apart]
 
 
 @lru_cache(maxsize=4096)
@@ -355,6 +359,10 @@ def _text(value: object) -> str | None:
 
 def _on_grid(value: float) -> float:
     return round(max(-LIMIT, min(LIMIT, value)) / GRID) * GRID
+
+
+def _sixty_fourth(value: object) -> float:
+    return _on_grid(_number(value) / 64.0)
 
 
 def _bytes(text: str) -> bytes:

@@ -7,29 +7,30 @@ used otherwise there is nothing to compare with, and the pick is advice.
 """
 
 import math
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
 
 from routerd.config import GateConfig
 from routerd.events import Gate
 from routerd.posterior import Predicted
 from routerd.reward import normal_cdf
 
-Floats = npt.NDArray[np.float64]
-
 
 def drop_chance(predicted: Predicted, pick: int, incumbent: int, delta: float) -> float:
     """P(success of `pick` < success of `incumbent` - δ) under their joint belief."""
-    apart = float(predicted.sd[0, pick] ** 2 + predicted.sd[0, incumbent] ** 2)
-    together = float(predicted.through[pick] @ predicted.through[incumbent])
-    sd = math.sqrt(max(apart - 2.0 * together, 1e-12))
+    apart = predicted.joint[pick] - predicted.joint[incumbent]
+    sd = math.sqrt(max(float(apart @ apart), 1e-12))
     gain = float(predicted.mean[0, pick] - predicted.mean[0, incumbent])
     return normal_cdf((-delta - gain) / sd)
 
 
 def judge(
-    predicted: Predicted, utility: Floats, arms: list[str], *, pick: int, incumbent: int | None, config: GateConfig
+    predicted: Predicted,
+    utility: Sequence[float],
+    arms: list[str],
+    *,
+    pick: int,
+    incumbent: int | None,
+    config: GateConfig,
 ) -> Gate:
     """The gate's verdict on the arm at row `pick` against the one at row `incumbent`."""
     if incumbent is None:
@@ -37,10 +38,10 @@ def judge(
     if pick == incumbent:
         return Gate(False, f"{arms[pick]} is what is used already")
     chance = drop_chance(predicted, pick, incumbent, config.delta)
-    gain = float(utility[pick] - utility[incumbent])
+    gain = utility[pick] - utility[incumbent]
     numbers = (
         f"P(success drops by more than {config.delta:g}) = {chance:.2f} against {arms[incumbent]}, "
-        f"expected gain ${gain:+.3f}, from {predicted.n[0, pick]:.0f} and {predicted.n[0, incumbent]:.0f} outcomes"
+        f"expected gain ${gain:+.3f}, from {predicted.n[0][pick]:.0f} and {predicted.n[0][incumbent]:.0f} outcomes"
     )
     if chance >= config.epsilon:
         return Gate(False, f"not sure enough: {numbers}; the bound is {config.epsilon:g}")

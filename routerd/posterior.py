@@ -72,17 +72,15 @@ class Predicted(msgspec.Struct, frozen=True):
     Attributes:
         mean: (3, K).
         sd: Of the mean, not of one outcome, (3, K).
-        through: What the arms' success owes to shared effects, as a map H of p independent standard normal numbers,
-            (K, p).
-        own_variance: Of the arms' success: what is their own, (K,); the covariance is H Hᵀ + diag(own_variance).
-        n: Effective number of outcomes, (3, K).
+        joint: H with H Hᵀ the covariance of the arms' success: a map of independent standard normal numbers, of which
+            the first p are what arms share, the last K each one's own, (K, p + K).
+        n: Effective number of outcomes, of the 3 targets K each.
     """
 
     mean: Floats
     sd: Floats
-    through: Floats
-    own_variance: Floats
-    n: Floats
+    joint: Floats
+    n: list[list[float]]
 
 
 class _Reduced(msgspec.Struct, frozen=True):
@@ -206,29 +204,33 @@ class Hand:
 
     def __init__(self, targets: Sequence[Solved], locals_: Sequence[Floats], rows: Ints, attributes: Floats) -> None:
         success, *scales = targets
-        self._arms = len(rows)
         means = [_coefficients(one.shared, one.arms[rows], attributes) for one in targets]
         for mean, local in zip(means, locals_, strict=True):
             mean[:, : len(local)] += np.multiply.outer(attributes[:, LOCAL], local)
-        self._mean = np.concatenate(means)
+        # Of a scale the variance is |c_a + C x|² + own_a = |c_a|² + own_a + 2 (c_a C)·x + |C x|².
+        common = [one.root[:DIM].T for one in scales]
+        apart = [attributes @ one.root[DIM:] - one.gain[rows, :, 0] @ one.root for one in scales]
+        crossed = [2.0 * c @ C for c, C in zip(apart, common, strict=True)]
+        self._arms = len(rows)
+        self._linear = np.concatenate([*means, *crossed, *common])
+        self._constant = np.stack([np.vecdot(c, c) + one.own[rows, 0, 0] for c, one in zip(apart, scales, strict=True)])
         self._through = _maps(success, rows, attributes).reshape(-1, DIM)
         self._own = success.own[rows]
-        self._shared = np.concatenate([one.root[:DIM].T for one in scales])
-        self._apart = np.stack([attributes @ one.root[DIM:] - one.gain[rows, :, 0] @ one.root for one in scales])
-        self._scales_own = np.stack([one.own[rows, 0, 0] for one in scales])
-        self._weight = np.stack([one.weight[rows] for one in targets])
+        self._n = [one.weight[rows].tolist() for one in targets]
 
     def predict(self, x: Floats) -> Predicted:
         """What is believed at features `x`, (DIM,)."""
         arms, v = self._arms, x[: self._own.shape[1]]
-        mean = (self._mean @ x).reshape(-1, arms)
-        through = (self._through @ x).reshape(arms, -1)
-        own = (self._own @ v) @ v
-        scales = self._apart + (self._shared @ x).reshape(len(self._apart), 1, -1)
-        variance = np.empty(mean.shape)
-        variance[0] = np.einsum("kp,kp->k", through, through) + own
-        variance[1:] = np.einsum("tkp,tkp->tk", scales, scales) + self._scales_own
-        return Predicted(mean, np.sqrt(variance), through, own, self._weight)
+        linear = self._linear @ x
+        joint = np.zeros((arms, SHARED + arms))
+        joint[:, :SHARED] = (self._through @ x).reshape(arms, SHARED)
+        joint.reshape(-1)[SHARED :: SHARED + arms + 1] = np.sqrt((self._own @ v) @ v)  # the diagonal
+        common = linear[5 * arms :].reshape(2, -1)
+        variance = np.empty((3, arms))
+        np.vecdot(joint, joint, out=variance[0])
+        np.add(linear[3 * arms : 5 * arms].reshape(2, arms), self._constant, out=variance[1:])
+        variance[1:] += np.vecdot(common, common)[:, None]
+        return Predicted(linear[: 3 * arms].reshape(3, arms), np.sqrt(variance), joint, self._n)
 
 
 def _maps(one: Solved, rows: Ints, attributes: Floats) -> Floats:

@@ -8,6 +8,7 @@ configured `emphasis`. Time and cost are log-normal, so their expectations are a
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -23,10 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 LN10: Final = math.log(10.0)
 MS_PER_HOUR: Final = 3_600_000.0
-LOG_UNITS: Final[Floats] = np.log([[WALL_TIME_UNIT_MS], [COST_UNIT_USD]])
 Z90: Final = 1.6448536269514722
 """Of a normal distribution, 90 % lie within so many standard deviations."""
-BOUNDS: Final[Floats] = np.array([0.0, -Z90, Z90])
 
 
 class Worth(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,67 +57,65 @@ def worth(config: ObjectiveConfig, objective: Objective | None) -> Worth:
     )
 
 
-class Natural(msgspec.Struct, frozen=True):
+def levels(noise_sd: Floats) -> tuple[float, float]:
     """
-    Expected values on their natural scales, for the 3 targets and K arms: probability, milliseconds, US dollars.
-
-    Attributes:
-        rows: The mean, and where its 90 % credible interval begins and ends, (3, 3, K). The interval is that of the
-            expected value, not of one outcome.
-    """
-
-    rows: Floats
-
-    @property
-    def mean(self) -> Floats:
-        """(3, K)."""
-        mean: Floats = self.rows[0]
-        return mean
-
-
-def natural(predicted: Predicted, noise_sd: Floats) -> Natural:
-    """
-    What is believed, on natural scales.
-
-    Args:
-        predicted: Success, and log10 of time and cost.
-        noise_sd: Of one outcome, for the three targets, (3,).
+    Expected time and cost where the mean of their log10 is 0, as ln; `noise_sd` is that of one outcome, (3,).
 
     The mean of a log-normal is above its median, by the noise of outcomes; doubt about the mean itself widens the
     interval alone. Otherwise whatever is new would look dear and never be tried.
     """
-    rows = np.multiply.outer(BOUNDS, predicted.sd)
-    rows += predicted.mean
-    scales = rows[:, 1:]
-    scales *= LN10
-    scales += LOG_UNITS + (0.5 * LN10 * LN10) * np.square(noise_sd[1:, None])
-    np.exp(scales, out=scales)
-    return Natural(rows)
+    wall_time, cost = (0.5 * (LN10 * noise_sd[1:]) ** 2).tolist()
+    return math.log(WALL_TIME_UNIT_MS) + wall_time, math.log(COST_UNIT_USD) + cost
 
 
-def estimates(shown: Natural, n: Floats) -> list[Expected]:
-    """The same as values, one for each arm; a probability is shown within [0, 1]. `n` is (3, K)."""
-    means, lows, highs = shown.rows.tolist()
-    bounded = [[min(max(value, 0.0), 1.0) for value in row[0]] for row in (means, lows, highs)]
-    targets = [
-        list(map(Estimate, *stats, weights))
-        for stats, weights in zip((bounded, *zip(means[1:], lows[1:], highs[1:], strict=True)), n.tolist(), strict=True)
-    ]
-    return list(map(Expected, *targets))
+def estimates(predicted: Predicted, level: tuple[float, float]) -> list[Expected]:
+    """
+    What is believed of each arm on natural scales: probability, milliseconds, US dollars.
+
+    Args:
+        predicted: Success, and log10 of time and cost.
+        level: See `levels`.
+
+    The intervals are of the expected values, not of one outcome; a probability is shown within [0, 1].
+    """
+    success, *scales = zip(predicted.mean.tolist(), predicted.sd.tolist(), predicted.n, strict=True)
+    return list(
+        map(
+            Expected,
+            map(_probability, *success),
+            *[map(_amount, *scale, [at] * len(scale[0])) for scale, at in zip(scales, level, strict=True)],
+        )
+    )
 
 
-def utility(prices: Worth, predicted: Predicted, shown: Natural, noise_sd: Floats) -> Floats:
-    """Expected utility of each arm in US dollars, (K,)."""
-    hours, cost_usd = shown.mean[1] / MS_PER_HOUR, shown.mean[2]
+def _probability(mean: float, sd: float, n: float) -> Estimate:
+    half = Z90 * sd
+    return Estimate(_bounded(mean), _bounded(mean - half), _bounded(mean + half), n)
+
+
+def _bounded(p: float) -> float:
+    return 0.0 if p < 0.0 else min(p, 1.0)
+
+
+def _amount(mean: float, sd: float, n: float, level: float) -> Estimate:
+    expected, half = math.exp(LN10 * mean + level), math.exp(LN10 * Z90 * sd)
+    return Estimate(expected, expected / half, expected * half, n)
+
+
+def utility(prices: Worth, predicted: Predicted, expected: Sequence[Expected], noise_sd: Floats) -> list[float]:
+    """Expected utility of each arm in US dollars."""
+    success = predicted.mean[0].tolist()
+    hours = [one.wall_time_ms.mean / MS_PER_HOUR for one in expected]
+    cost_usd = [one.cost_usd.mean for one in expected]
     if prices.hours_max is not None:
         hours = capped(predicted.mean[1], noise_sd[1], WALL_TIME_UNIT_MS / MS_PER_HOUR, prices.hours_max)
     if prices.cost_usd_max is not None:
         cost_usd = capped(predicted.mean[2], noise_sd[2], COST_UNIT_USD, prices.cost_usd_max)
-    total: Floats = prices.success_usd * shown.mean[0] - prices.hour_usd * hours - prices.money * cost_usd
-    return total
+    each = zip(success, hours, cost_usd, strict=True)
+    return [prices.success_usd * p - prices.hour_usd * h - prices.money * c for p, h, c in each]
 
 
-def capped(mean: Floats, sd: float, unit: float, most: float) -> Floats:
+def capped(mean: Floats, sd: float, unit: float, most: float) -> list[float]:
     """
     E[min(v, most)] where log10(v / unit) is normal with `mean`, (K,), and `sd`.
 
@@ -130,7 +127,7 @@ def capped(mean: Floats, sd: float, unit: float, most: float) -> Floats:
     for m in (mean * LN10 + math.log(unit)).tolist():
         below = math.exp(m + s * s / 2.0) * normal_cdf((at - m - s * s) / s)
         values.append(below + most * (1.0 - normal_cdf((at - m) / s)))
-    return np.array(values)
+    return values
 
 
 def normal_cdf(z: float) -> float:

@@ -6,7 +6,7 @@ arms of one request, in the client's own spelling, the pool already applied.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from routerd.prior import AttributesLike, Floats, Scaling, design, scaling
 ARMS_MAX: Final = 32
 """So many are considered where the client names none: the most used first."""
 CACHED_MAX: Final = 4096
+LISTS_MAX: Final = 64
 SCALED_BY_MAX: Final = 1024
 
 
@@ -114,6 +115,7 @@ class Directory:
         self.scaling: Scaling = scaling(catalog.attributes(dispatch) for dispatch in self.pool[:SCALED_BY_MAX])
         self._names_agents = any(dispatch.agent is not None for dispatch in self.pool)
         self._known: dict[tuple[Dispatch, str | None], Known] = {}
+        self._lists: dict[Hashable, list[Option]] = {}
 
     def known(self, dispatch: Dispatch, asker: str | None = None) -> Known:
         """
@@ -157,6 +159,8 @@ class Directory:
         """
         The option that a client names by a dispatch or an arm id, for a task.
 
+        What may not be chosen here is out of the choice.
+
         Raises:
             InvalidParams: It is no arm id; `path` says where it stands.
         """
@@ -165,10 +169,28 @@ class Directory:
                 named = arm_dispatch(named)
             except ValueError as error:
                 raise InvalidParams(f"{path}: {error}", {"path": path, "reason": str(error)}) from None
-        if named.role != "orchestrator":
-            return Option(self.known(named, task.agent), named)
-        named, warning = self.catalog.degraded(named, task.depth)
-        return Option(self.known(named, task.agent), named, warning=warning)
+        warning = None
+        if named.role == "orchestrator":
+            named, warning = self.catalog.degraded(named, task.depth)
+        known = self.known(named, task.agent)
+        return Option(known, named, known.obstacle, warning)
+
+    def options(self, request: Recommend, used: Sequence[str]) -> list[Option]:
+        """
+        The distinct arms that may be meant, in the order given; remembered, for agents ask about the same ones again.
+
+        Raises:
+            InvalidParams: A candidate is no arm id, or the list is empty.
+        """
+        task = request.task
+        named = None if request.candidates is None else tuple(request.candidates)
+        key = named, () if named is not None else tuple(used), task.agent, task.role, task.depth
+        found = self._lists.get(key)
+        if found is None:
+            if len(self._lists) >= LISTS_MAX:
+                self._lists.clear()
+            found = self._lists[key] = _candidates(request, self, used)
+        return list(found)
 
 
 def lay_out(
@@ -190,25 +212,21 @@ def lay_out(
     """
     task = request.task
     incumbent = None if request.incumbent is None else directory.option(request.incumbent, "incumbent", task)
-    options = _candidates(request, directory, used)
+    rows = directory.options(request, used)
     outside = None
     pin = None
     if request.pinned is not None:
         pin = directory.option(request.pinned, "pinned", task)
         outside = None if pin.known.in_pool else f"the pinned {pin.known.arm} is outside the pool"
-    elif not any(option.known.in_pool for option in options):
+    elif not any(option.known.in_pool for option in rows):
         outside = "every candidate is outside the pool"
     if outside is not None:
         if not fallback:
-            arms = [pin.known.arm] if pin is not None else [option.known.arm for option in options]
+            arms = [pin.known.arm] if pin is not None else [option.known.arm for option in rows]
             raise OutsidePool(f"{outside}; pool.models says what is inside", {"arms": arms})
         pin = _default(directory, default, incumbent, task.agent)
         outside = f"{outside}; {pin.known.arm} is the default"
-    rows = [
-        option if option.known.obstacle is None else msgspec.structs.replace(option, removed_by=option.known.obstacle)
-        for option in options
-    ]
-    warnings = [option.warning for option in (*options, *([pin] if pin else ())) if option.warning]
+    warnings = [option.warning for option in (*rows, *([pin] if pin else ())) if option.warning]
     if pin is not None and pin.known.in_pool and pin.known.obstacle is not None:
         warnings.append(f"{pin.known.arm}: {pin.known.obstacle}")
     usual = None if incumbent is None else _row(rows, incumbent, "candidates")

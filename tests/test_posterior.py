@@ -251,9 +251,9 @@ def test_belief_equals_the_batch_solution(target: int) -> None:
     assert predicted.mean[target] == pytest.approx(G @ mean + own, abs=1e-8)
     assert predicted.sd[target] == pytest.approx(np.sqrt(np.diagonal(G @ cov @ G.T)), abs=1e-8)
     if target == 0:
-        joint = predicted.through @ predicted.through.T + np.diag(predicted.own_variance)
+        joint = predicted.joint @ predicted.joint.T
         assert joint == pytest.approx(G @ cov @ G.T, abs=1e-8)
-    assert predicted.n[target].tolist()[4] == 0.0
+    assert predicted.n[target][4] == 0.0
 
 
 def beforehand(prior: Prior, attributes: Floats, x: Floats) -> float:
@@ -329,7 +329,7 @@ def test_an_untried_arm_is_what_its_attributes_say() -> None:
     untaught = Posterior([], np.empty((0, *EMPTY.shape)), np.empty((0, ATTRIBUTES)), PRIORS)
     predicted = untaught.predict(vector({}), np.array([0, 0]), attributes)
     assert predicted.mean[0].tolist() == pytest.approx([0.7, 0.5])
-    assert not predicted.n.any()
+    assert predicted.n == [[0.0, 0.0]] * 3
 
 
 def test_a_price_is_the_first_guess_of_a_cost() -> None:
@@ -361,8 +361,7 @@ def test_belief_stays_finite_and_positive_definite(
         predicted = posterior.predict(vector(contribution.features), np.arange(4), designs)
         assert np.isfinite(predicted.mean).all()
         assert (predicted.sd > 0.0).all()
-        assert (predicted.own_variance > 0.0).all()
-        assert np.isfinite(np.linalg.cholesky(predicted.through @ predicted.through.T + 1e-9 * np.eye(4))).all()
+        assert np.isfinite(np.linalg.cholesky(predicted.joint @ predicted.joint.T)).all()
 
 
 def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
@@ -395,5 +394,4 @@ def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
             predicted = posterior.predict(vector(kinds[0]), np.arange(len(arms)), np.zeros((len(arms), ATTRIBUTES)))
             assert np.isfinite(predicted.mean).all()
             assert (predicted.sd > 0.0).all()
-            joint = predicted.through @ predicted.through.T + np.diag(predicted.own_variance)
-            assert np.linalg.eigvalsh(joint).min() > 0.0
+            assert np.linalg.eigvalsh(predicted.joint @ predicted.joint.T).min() > 0.0

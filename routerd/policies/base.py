@@ -6,6 +6,8 @@ needs no estimate of it.
 """
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -17,10 +19,10 @@ from routerd.config import PolicyConfig
 Floats = npt.NDArray[np.float64]
 Draws = npt.NDArray[np.float32]
 """Seven digits are enough of a random number, and take half the time."""
-Bools = npt.NDArray[np.bool_]
 
 POINTS = 256
 """How many draws stand for a belief: shares are then multiples of 0.4 %."""
+_ONES = np.ones(POINTS, np.float32)
 
 
 class Belief(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,18 +30,18 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
     What a policy sees of the K arms that may be chosen.
 
     Attributes:
-        utility: Expected utility in US dollars, (K,).
+        utility: Expected utility in US dollars.
         draws: Of the true utilities, from a narrowed belief (see `narrowed`), (K, N).
-        wins: How often each arm is the best of them, (K,).
-        harmless: Arms that are not expected to do worse than what would be used otherwise, (K,).
+        wins: How often each arm is the best of them.
+        harmless: Whether an arm is not expected to do worse than what would be used otherwise.
         floor: Probability to spread over those.
         incumbent: Row of what would be used otherwise, if it is among them.
     """
 
-    utility: Floats
+    utility: list[float]
     draws: Draws
-    wins: Floats
-    harmless: Bools
+    wins: list[float]
+    harmless: list[bool]
     floor: float = 0.0
     incumbent: int | None = None
 
@@ -55,8 +57,8 @@ class PolicyLike(Protocol):
 
     def __init__(self, config: PolicyConfig) -> None: ...
 
-    def propensities(self, belief: Belief) -> Floats:
-        """The probability of each arm, (K,), summing to 1."""
+    def propensities(self, belief: Belief) -> list[float]:
+        """The probability of each arm; together they are 1."""
 
 
 class Points:
@@ -82,16 +84,27 @@ class Points:
         return self._points[dimensions]
 
 
-def narrowed(utility: Floats, shared: Draws, own: Draws, config: PolicyConfig, outcomes: float = 0.0) -> Draws:
+def narrowed(
+    utility: Sequence[float],
+    joint: Floats,
+    owners: int,
+    points: Points,
+    config: PolicyConfig,
+    *,
+    outcomes: float = 0.0,
+    scale: float = 1.0,
+) -> Draws:
     """
     Draws of the true utilities from a narrowed belief and, beside them, from belief as wide as it is, (2, K, N).
 
     Args:
-        utility: Means, (K,).
-        shared: Draws around the means of what the utilities owe to effects that arms share, (K, N).
-        own: Draws of what is an arm's own, likewise and independent.
+        utility: Means, in US dollars, K of them.
+        joint: What is in doubt, as in `posterior.Predicted`, (K, p + owners).
+        owners: How many of its last columns are an arm's own.
+        points: Laid through belief.
         config: How far to narrow.
         outcomes: How many have been judged, in all.
+        scale: US dollars for one unit of what `joint` gives.
 
     Textbook sampling draws from belief as wide as it is, and goes on exploring long after the few hundred tasks that a
     person has. How far to narrow it is not the same for all doubt. Whether a score or a price tells anything is learnt
@@ -99,33 +112,38 @@ def narrowed(utility: Floats, shared: Draws, own: Draws, config: PolicyConfig, o
     arm's own takes outcomes of that arm alone, which are dear: `exploration`. That pays back over the tasks to come;
     who has had n of them will have about n more, so it grows with the root of n, to 1 at most.
     """
-    own_width = min(1.0, config.exploration * math.sqrt(1.0 + outcomes / config.exploration_outcomes))
-    draws = np.empty((2, *shared.shape), dtype=np.float32)
-    np.multiply(own, np.float32(own_width), out=draws[0])
-    draws[0] += shared * np.float32(config.exploration_shared)
-    np.add(own, shared, out=draws[1])
-    draws += utility.astype(np.float32)[:, None]
+    own = min(1.0, config.exploration * math.sqrt(1.0 + outcomes / config.exploration_outcomes))
+    columns = joint.shape[1]
+    widths = _widths(columns - owners, owners, config.exploration_shared, own, scale)
+    draws: Draws = (widths * joint.astype(np.float32)) @ points.of(columns)
+    draws += np.array(utility, np.float32)[:, None]
     return draws
 
 
-def best_shares(draws: Draws) -> Floats:
-    """How often each arm is the best of N draws, (…, K, N); (…, K), summing to 1."""
-    won = (draws == draws.max(axis=-2, keepdims=True)).sum(axis=-1)
-    shares: Floats = won / won.sum(axis=-1, keepdims=True)
-    return shares
+@lru_cache(maxsize=64)
+def _widths(shared: int, owners: int, shared_width: float, own_width: float, scale: float) -> Draws:
+    """What multiplies the columns of `joint`, narrowed and not, (2, 1, shared + owners)."""
+    widths = np.full((2, 1, shared + owners), scale, np.float32)
+    widths[0, :, :shared] *= shared_width
+    widths[0, :, shared:] *= own_width
+    return widths
 
 
-def certain(row: int, arms: int) -> Floats:
+def best_shares(draws: Draws) -> list[list[float]]:
+    """How often each arm is the best of N draws, for several beliefs, (B, K, N)."""
+    won = (draws == draws.max(axis=1, keepdims=True)).astype(np.float32)
+    counts: list[list[float]] = np.dot(won, _ONES[: draws.shape[2]]).tolist()
+    return [[count / total for count in one] for one, total in zip(counts, map(sum, counts), strict=True)]
+
+
+def certain(row: int, arms: int) -> list[float]:
     """All probability on one arm."""
-    p = np.zeros(arms)
+    p = [0.0] * arms
     p[row] = 1.0
     return p
 
 
-def with_floor(p: Floats, belief: Belief) -> Floats:
+def with_floor(p: list[float], belief: Belief) -> list[float]:
     """Propensities of which the floor is taken and spread evenly over the arms that may be tried without harm."""
-    if belief.floor == 0.0:
-        return p
-    spread: Floats = belief.harmless * (belief.floor / np.count_nonzero(belief.harmless))
-    spread += (1.0 - belief.floor) * p
-    return spread
+    each, rest = belief.floor / sum(belief.harmless), 1.0 - belief.floor
+    return [rest * share + each * harmless for share, harmless in zip(p, belief.harmless, strict=True)]

@@ -1,12 +1,7 @@
 """Epsilon-greedy: the arm of best expected utility, and with probability `epsilon` any arm at all."""
 
-import numpy as np
-import numpy.typing as npt
-
 from routerd.config import PolicyConfig
-from routerd.policies.base import Belief, certain
-
-Floats = npt.NDArray[np.float64]
+from routerd.policies.base import Belief
 
 
 class EpsilonGreedy:
@@ -19,7 +14,9 @@ class EpsilonGreedy:
     def __init__(self, config: PolicyConfig) -> None:
         self._epsilon = config.epsilon
 
-    def propensities(self, belief: Belief) -> Floats:
+    def propensities(self, belief: Belief) -> list[float]:
         """See `PolicyLike.propensities`."""
         arms = len(belief.utility)
-        return (1.0 - self._epsilon) * certain(int(np.argmax(belief.utility)), arms) + self._epsilon / arms
+        p = [self._epsilon / arms] * arms
+        p[belief.utility.index(max(belief.utility))] += 1.0 - self._epsilon
+        return p

@@ -1,12 +1,7 @@
 """Off: what would be used otherwise, or the first that was offered. Nothing is tried."""
 
-import numpy as np
-import numpy.typing as npt
-
 from routerd.config import PolicyConfig
 from routerd.policies.base import Belief, certain
-
-Floats = npt.NDArray[np.float64]
 
 
 class Off:
@@ -19,6 +14,6 @@ class Off:
     def __init__(self, config: PolicyConfig) -> None:
         del config
 
-    def propensities(self, belief: Belief) -> Floats:
+    def propensities(self, belief: Belief) -> list[float]:
         """See `PolicyLike.propensities`."""
         return certain(belief.incumbent or 0, len(belief.utility))

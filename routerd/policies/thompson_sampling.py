@@ -6,13 +6,8 @@ construction. The belief that is drawn from is narrowed (see `base.narrowed`). T
 possible.
 """
 
-import numpy as np
-import numpy.typing as npt
-
 from routerd.config import PolicyConfig
 from routerd.policies.base import Belief, with_floor
-
-Floats = npt.NDArray[np.float64]
 
 
 class ThompsonSampling:
@@ -25,6 +20,6 @@ class ThompsonSampling:
     def __init__(self, config: PolicyConfig) -> None:
         del config
 
-    def propensities(self, belief: Belief) -> Floats:
+    def propensities(self, belief: Belief) -> list[float]:
         """See `PolicyLike.propensities`."""
         return with_floor(belief.wins, belief)

@@ -6,12 +6,9 @@ harmless arm possible.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from routerd.config import PolicyConfig
 from routerd.policies.base import Belief, certain, with_floor
-
-Floats = npt.NDArray[np.float64]
 
 
 class UpperConfidenceBound:
@@ -24,7 +21,7 @@ class UpperConfidenceBound:
     def __init__(self, config: PolicyConfig) -> None:
         del config
 
-    def propensities(self, belief: Belief) -> Floats:
+    def propensities(self, belief: Belief) -> list[float]:
         """See `PolicyLike.propensities`."""
-        bound = belief.utility + belief.draws.std(axis=1)
+        bound = np.array(belief.utility) + belief.draws.std(axis=1)
         return with_floor(certain(int(np.argmax(bound)), len(bound)), belief)
