@@ -47,7 +47,9 @@ CHANGES_PER_SLICE = 8
 """The engine is told so many changes at a time (about 0.5 ms), then whoever waits on the loop has a turn."""
 
 CAPACITY = 4096
-"""Writes that may wait."""
+"""Writes that may wait, and decisions."""
+DECISIONS_WAIT_S = 0.1
+"""Decisions are written with the next report or log, or after so long: nobody waits for them on disk."""
 LOG_WRITES_MAX = 16
 """Of logs so many, a few dozen rows each: more would only lie in memory while the database is slow."""
 UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -97,6 +99,8 @@ class Writer:
         self.turn = anyio.Lock()
         self._room = anyio.Semaphore(LOG_WRITES_MAX)
         self._asked: set[_Write] = set()
+        self._decided: list[News] = []
+        self._some_decided = anyio.Event()
         self._failing: Overloaded | None = None
         self._closing = False
         self._send: MemoryObjectSendStream[_Write]
@@ -121,11 +125,12 @@ class Writer:
         return write.answers
 
     def put_soon(self, news: News) -> None:
-        """Hands over a decision from where nobody may wait; when the stream is full it is dropped, and counted."""
-        try:
-            self._send.send_nowait(_Write([news]))
-        except anyio.WouldBlock:
+        """Hands over a decision from where nobody may wait; when too many wait it is dropped, and counted."""
+        if len(self._decided) >= CAPACITY:
             self.dropped += 1
+            return
+        self._decided.append(news)
+        self._some_decided.set()
 
     async def commit(self, report: Report) -> Reported:
         """
@@ -164,14 +169,28 @@ class Writer:
 
     async def serve(self) -> None:
         """Writes batch after batch until `close`; a batch once begun is finished, whoever cancels."""
-        async with self._receive:
+        async with self._receive, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._remind)
             async for first in self._receive:
-                batch = self._gather(first)
                 with anyio.CancelScope(shield=True):
-                    await self._write(batch)
+                    await self._write(self._gather(first))
+            with anyio.CancelScope(shield=True):
+                await self._write(self._gather(_Write([])))
+            tasks.cancel_scope.cancel()
+
+    async def _remind(self) -> None:
+        """Lets decisions be written when nothing else is for a while."""
+        while True:
+            await self._some_decided.wait()
+            await anyio.sleep(DECISIONS_WAIT_S)
+            self._some_decided = anyio.Event()
+            if self._decided:
+                await self._send.send(_Write([]))
 
     def _gather(self, first: _Write) -> list[_Write]:
-        batch, rows = [first], len(first.news)
+        """Decisions come first, for what follows may be about them."""
+        batch = [_Write(self._decided), first]
+        rows, self._decided = len(self._decided) + len(first.news), []
         while rows < self._config.batch_rows_max:
             try:
                 batch.append(self._receive.receive_nowait())
