@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from routerd.events import Dispatch
+
 LISTED_MAX: Final = 128
 """Members of a list or a mapping; 128 arms that were never seen before take 60 ms, seen before 6."""
 TASKS_MAX: Final = 1024
@@ -69,9 +71,16 @@ def _walk(value: Any, path: str, name: str) -> Iterator[tuple[str, str, Any]]:
     elif isinstance(value, list):
         yield path, name, value
         for number, inner in enumerate(value):
-            yield from _walk(inner, f"{path}[{number}]", name)
+            if inner.__class__ is Dispatch and len(names := _names(inner)) <= NAME_CHARS_MAX:
+                yield path, name, names  # each by itself is shorter still
+            else:
+                yield from _walk(inner, f"{path}[{number}]", name)
     elif isinstance(value, dict):
         yield path, name, value
         for key, inner in value.items():
             yield path, name, key
             yield from _walk(inner, f"{path}.{key[:NAME_CHARS_MAX]}", name)
+
+
+def _names(dispatch: Dispatch) -> str:
+    return "".join([name for name in msgspec.structs.astuple(dispatch) if name is not None])
