@@ -13,6 +13,7 @@ import pytest
 from routerd.integrations.hermes.reports import Reporter
 from routerd.integrations.modes import kept
 from tests.harness import Daemon, Place
+from tests.integrations.fake_hermes import Hermes
 from tests.integrations.hermes_fixtures import (
     CODE,
     OPEN,
@@ -82,6 +83,13 @@ def test_what_hermes_chose_itself_is_reported_as_its_own(daemon: Daemon, start: 
     (one,) = daemon.until(lambda: outcomes(daemon, hermes))
     assert one["arm"] == "delegate:zai:glm-5.2@high#leaf"
     assert json.loads(one["learnt"])["own"] is False
+
+
+def test_a_profile_has_a_scope_of_its_own(daemon: Daemon, home: Place, start: Start) -> None:
+    hermes, _ = start("shadow", Hermes(home=str(home.home / ".hermes" / "profiles" / "night")))
+    hermes.calls(parent(), {"goal": CODE})
+    (one,) = daemon.until(lambda: outcomes(daemon, hermes))
+    assert json.loads(one["learnt"])["scope"] == "night"
 
 
 def test_a_child_that_fell_back_to_another_model_is_reported_as_what_it_ran_on(daemon: Daemon, start: Start) -> None:

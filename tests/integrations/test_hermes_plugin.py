@@ -318,8 +318,9 @@ def test_a_version_that_builds_otherwise_is_only_watched(
     before = decisions(daemon)
     hermes, plugin = start("enforce", hermes)
     hermes.calls(parent(), batch(OPEN, CODE))
-    assert ran(hermes) == [USUAL, USUAL]
-    assert decisions(daemon) == before + 2
+    hermes.calls(parent(), batch(ASK, ASK))
+    assert ran(hermes) == [USUAL] * 4
+    assert decisions(daemon) == before + 4
     assert "only watch" in caplog.text
     assert "only watching" in plugin.on_command("")
 

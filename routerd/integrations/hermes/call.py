@@ -139,6 +139,7 @@ class Call:
         self.started = 0
         self.picks: list[Pick] = []
         self.section: dict[str, Any] = {}
+        self.scope = "default"
 
     def consider(self, arguments: Mapping[str, Any], section: Mapping[str, Any], parent: Any, scope: str) -> None:
         """
@@ -151,7 +152,7 @@ class Call:
             scope: In which decisions are remembered: the profile.
         """
         self.asked = True
-        self.section = dict(section)
+        self.section, self.scope = dict(section), scope
         route = tasks.route_of(parent)
         about = {"cwd": _cwd(parent), "depth": _depth(parent), "parent": route or None, "session_id": self.session_id}
         pinned = tasks.is_pinned(section)
@@ -162,12 +163,12 @@ class Call:
             pick.incumbent = tasks.incumbent(section, route, task["role"])
             self.picks.append(pick)
         if self.picks:
-            self._ask(scope)
+            self._ask()
         if self.mode == "enforce":
             self._prepare()
 
-    def _ask(self, scope: str) -> None:
-        answer = self.patience.ask("recommend_batch", {"tasks": [_question(pick, scope) for pick in self.picks]})
+    def _ask(self) -> None:
+        answer = self.patience.ask("recommend_batch", {"tasks": [_question(pick, self.scope) for pick in self.picks]})
         decisions = answer.get("decisions") if isinstance(answer, dict) else None
         if isinstance(decisions, list) and len(decisions) == len(self.picks):
             for pick, one in zip(self.picks, decisions, strict=True):

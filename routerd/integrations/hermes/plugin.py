@@ -107,7 +107,7 @@ class Plugin:
             found = self._running.pop(child_session_id or "", None)
         if found is None or child_session_id is None:
             return
-        report = reports.report_of(*found, config.scope(), child_session_id, ended)
+        report = reports.report_of(*found, child_session_id, ended)
         if report is not None:
             self.reporter.tell(report)
 
@@ -118,9 +118,12 @@ class Plugin:
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _before(self, call: Call, args: Any) -> str | None:
-        """Makes ready; asks at once where it will not be seen who delegates."""
+        """Makes ready; asks at once where it will not be seen who delegates. What cannot be reached is only watched."""
         try:
-            if not self._install() and isinstance(args, dict):
+            sees_parent = self._install()
+            if call.mode == "enforce" and self.troubles():
+                call.mode = "shadow"
+            if not sees_parent and isinstance(args, dict):
                 return self.consider(call, args, None)
         except Exception:
             log.debug("%s: cannot watch this call", PLUGIN, exc_info=True)

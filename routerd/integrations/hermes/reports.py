@@ -71,14 +71,13 @@ class Reporter:
             time.sleep(0.001)
 
 
-def report_of(call: Call, pick: Pick, scope: str, child_id: str, ended: Mapping[str, Any]) -> dict[str, Any] | None:
+def report_of(call: Call, pick: Pick, child_id: str, ended: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     The report of a child that ended; None without a decision, or where nobody knows what ran.
 
     Args:
         call: Its call.
         pick: Its task's.
-        scope: As in the question.
         child_id: Its session.
         ended: What the hook says: `child_status`, `duration_ms`.
     """
@@ -96,7 +95,7 @@ def report_of(call: Call, pick: Pick, scope: str, child_id: str, ended: Mapping[
         "ref": {**pick.ref, "child_id": child_id},
         "task": pick.task,
         "dispatch": ran,
-        "scope": scope,
+        "scope": call.scope,
         "overridden": call.mode != "enforce",  # nothing could have been applied: Hermes chose, even if it chose alike
         "outcome": outcome,
     }
