@@ -24,6 +24,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
 
 
 SESSIONS = itertools.count(1)
+CALLS = itertools.count(0xA1B2C3D4E5)
+"""Ids of calls, which no two calls of a provider share."""
 
 
 class Agent:
@@ -121,9 +123,10 @@ class Hermes:
     # --- the agent's loop ---
 
     def calls(
-        self, parent: Agent, arguments: dict[str, Any], *, name: str = "call_a1b2c3d4e5", tool: str = "delegate_task"
+        self, parent: Agent, arguments: dict[str, Any], *, name: str | None = None, tool: str = "delegate_task"
     ) -> str:
-        """The parent's model calls a tool: what the model is told."""
+        """The parent's model calls a tool, under an id of its own where none is given: what the model is told."""
+        name = f"call_{next(CALLS):010x}" if name is None else name
 
         def run(args: Any) -> Any:
             if tool != "delegate_task":
