@@ -88,13 +88,13 @@ def installed(work: Path, version: str) -> Path | None:
     with tempfile.TemporaryDirectory() as source:  # so that building leaves nothing in the tree
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, source)
-        shutil.copytree(ROOT / "routerd", Path(source) / "routerd")
+        for name in ("routerd", "systemd"):
+            shutil.copytree(ROOT / name, Path(source) / name)
         done = subprocess.run(
             [*pip, "--no-deps", "--force-reinstall", source], check=False, capture_output=True, text=True
         )
     if done.returncode:
-        print(f"skipped: the plugin cannot be built: {done.stderr.strip().splitlines()[-1]}")
-        return None
+        sys.exit(f"the plugin cannot be built: {done.stderr.strip().splitlines()[-1]}")
     return place
 
 

@@ -1,20 +1,24 @@
-"""What every verb shares: its two flags, how it asks the daemon, and how it shows an answer."""
+"""What every verb shares: its two flags, how it asks the daemon, and how it shows an answer.
+
+Most verbs ask the daemon and show what it says; what only the others need is imported where they need it.
+"""
 
 import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from routerd.cli.view import print_json
 from routerd.client import call
-from routerd.config import Config, load
 from routerd.errors import ConfigError, RequestError, UnreachableError
 from routerd.places import config_path, state_dir
-from routerd.sources import SOURCES
+
+if TYPE_CHECKING:
+    from routerd.config import Config
 
 ANSWER_WITHIN_S = 30.0
 
@@ -80,7 +84,7 @@ def needs(package: str, *, extra: str, verb: str) -> None:
         raise ConfigError(f"{verb} needs {package!r}, which is not installed: pip install 'routerd[{extra}]'") from None
 
 
-def own_config() -> Config:
+def own_config() -> "Config":
     """
     The configuration in its usual place, with everything checked that can be checked without running.
 
@@ -90,17 +94,46 @@ def own_config() -> Config:
     return checked_config(config_path(os.environ))
 
 
-def checked_config(path: Path | None) -> Config:
+def checked_config(path: Path | None) -> "Config":
     """
     A configuration, checked in the same way; None is the defaults.
 
     Raises:
         ConfigError: It cannot be used.
     """
-    from routerd.catalog import Catalog  # noqa: PLC0415 - most verbs need none of it
+    from routerd.config import load  # noqa: PLC0415
+    from routerd.sources import SOURCES  # noqa: PLC0415
 
-    config = load(path, frozenset(SOURCES))
-    Catalog(config, os.environ).check(None if path is None else str(path))
+    return _used(load(path, frozenset(SOURCES)), None if path is None else str(path))
+
+
+def decoded(text: str, name: str) -> "Config":
+    """
+    The configuration in a TOML text; `name` stands for the file in messages.
+
+    Raises:
+        ConfigError: It says something that no configuration says.
+    """
+    from routerd.config import decode  # noqa: PLC0415
+    from routerd.sources import SOURCES  # noqa: PLC0415
+
+    return decode(text, name, frozenset(SOURCES))
+
+
+def checked_text(text: str, name: str) -> "Config":
+    """
+    The same, checked like a file.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    return _used(decoded(text, name), name)
+
+
+def _used(config: "Config", name: str | None) -> "Config":
+    from routerd.catalog import Catalog  # noqa: PLC0415
+
+    Catalog(config, os.environ).check(name)
     return config
 
 
@@ -116,7 +149,9 @@ __all__ = [
     "ask",
     "ask_or",
     "checked_config",
+    "checked_text",
     "database_path",
+    "decoded",
     "needs",
     "own_config",
     "show",

@@ -3,26 +3,21 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-import tomlkit
 from cyclopts import App
-from tomlkit.exceptions import TOMLKitError
 
-from routerd.catalog import Catalog
-from routerd.catalog.roles import brought_into_range
-from routerd.cli.common import DEFAULTS, Common, ask, checked_config, show
+from routerd.cli.common import DEFAULTS, Common, ask, checked_config, checked_text, show
 from routerd.cli.config_file import replace, text_of
-from routerd.cli.config_import import import_
 from routerd.cli.view import console
-from routerd.config import decode
 from routerd.errors import ConfigError, UnreachableError, UsageError
 from routerd.places import config_path
-from routerd.sources import SOURCES
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
 app = App(name="config", help="Where the configuration is, whether it can be used, and what is in force.")
-app.command(import_, name="import")
+app.command("routerd.cli.config_import:import_", name="import")
 
 
 def checked(path: Path | None) -> dict[str, Any]:
@@ -32,6 +27,8 @@ def checked(path: Path | None) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be used.
     """
+    import msgspec  # noqa: PLC0415
+
     found: dict[str, Any] = msgspec.to_builtins(checked_config(path))
     return found
 
@@ -67,6 +64,8 @@ def check(file: Path | None = None, *, common: Common = DEFAULTS) -> int:
     wanted = file or config_path(os.environ)
     if file is not None and not file.is_file():
         raise ConfigError(f"{file}: there is no such file")
+    from routerd.catalog.roles import brought_into_range  # noqa: PLC0415
+
     warnings = brought_into_range(checked_config(wanted).delegation)
     answer = {"path": str(wanted) if wanted else None, "ok": True, "warnings": warnings}
     return show(answer, common, lambda _: print("\n".join([f"{wanted or 'the defaults'}: can be used", *warnings])))
@@ -78,6 +77,8 @@ def show_(*, common: Common = DEFAULTS) -> int:
 
     Example: routerctl config show > config.toml
     """
+    import tomlkit  # noqa: PLC0415
+
     found = checked(config_path(os.environ))
     return show(found, common, lambda one: print(tomlkit.dumps(_without_none(one)), end=""))
 
@@ -93,6 +94,9 @@ def set_(*changes: str, common: Common = DEFAULTS) -> int:
     changes: str
         TABLE.KEY=VALUE, the value in TOML; what is no TOML is taken as a string.
     """
+    import tomlkit  # noqa: PLC0415
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
     if not changes:
         raise UsageError("say what to change: routerctl config set TABLE.KEY=VALUE")
     wanted = config_path(os.environ, existing=False)
@@ -104,7 +108,7 @@ def set_(*changes: str, common: Common = DEFAULTS) -> int:
     for change in changes:
         _change(document, change)
     text = tomlkit.dumps(document)
-    Catalog(decode(text, str(wanted), frozenset(SOURCES)), os.environ).check(str(wanted))
+    checked_text(text, str(wanted))
     replace(wanted, text, backup=False)
     reloaded = False
     with suppress(UnreachableError):
@@ -114,13 +118,16 @@ def set_(*changes: str, common: Common = DEFAULTS) -> int:
     return show(answer, common, lambda one: console().print(f"{one['path']}: {', '.join(changes)}: {said}"))
 
 
-def _change(document: tomlkit.TOMLDocument, change: str) -> None:
+def _change(document: "TOMLDocument", change: str) -> None:
     """
     Sets one key.
 
     Raises:
         UsageError: It is no TABLE.KEY=VALUE.
     """
+    import tomlkit  # noqa: PLC0415
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
     name, equals, written = change.partition("=")
     *tables, key = name.strip().split(".")
     if not equals or not tables or not all((*tables, key)):

@@ -11,15 +11,13 @@ import tomlkit
 from cyclopts import Parameter
 from tomlkit.items import AoT
 
-from routerd.catalog import Catalog
-from routerd.cli.common import DEFAULTS, Common, show
+from routerd.cli.common import DEFAULTS, Common, checked_text, decoded, show
 from routerd.cli.config_file import replace, text_of
 from routerd.cli.view import console
-from routerd.config import Config, decode
+from routerd.config import Config
 from routerd.errors import UsageError
 from routerd.places import config_path
 from routerd.policy_yaml import Wishes, read
-from routerd.sources import SOURCES
 
 
 def import_(
@@ -72,7 +70,7 @@ def merged(before: str, wishes: Wishes, name: str) -> str:
     Raises:
         ConfigError: The configuration cannot be used as it is, or could not be with the wishes in it.
     """
-    config = decode(before, name, frozenset(SOURCES))
+    config = decoded(before, name)
     document = tomlkit.parse(before)
     in_force = msgspec.to_builtins(config)
     for key, value in wishes.values.items():
@@ -81,7 +79,7 @@ def merged(before: str, wishes: Wishes, name: str) -> str:
             document.setdefault(table, tomlkit.table())[member] = value
     _add_to_pool(document, config, wishes.pool)
     after = tomlkit.dumps(document)
-    Catalog(decode(after, f"{name} with this in it", frozenset(SOURCES)), os.environ).check(f"{name} with this in it")
+    checked_text(after, f"{name} with this in it")
     return after
 
 

@@ -1,13 +1,14 @@
 """`routerctl explain DECISION_ID`: what was known, believed and ruled out when a pick was made."""
 
 import time
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from routerd.cli.common import DEFAULTS, Common, ask, show
 from routerd.cli.recommend import expected_row
 from routerd.cli.view import ago, console, dollars, duration, percent, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def explain(decision_id: str, *, common: Common = DEFAULTS) -> int:
@@ -46,7 +47,7 @@ def render(answer: dict[str, Any]) -> None:
     _nearest(answer["nearest"], out)
 
 
-def _outcome(outcome: dict[str, Any], out: Console) -> None:
+def _outcome(outcome: dict[str, Any], out: "Console") -> None:
     why = f" ({outcome['error']})" if outcome.get("error") else ""
     out.print(
         f"outcome: success {percent(outcome.get('succeeded'))}{why}, {duration(outcome.get('wall_time_ms'))}, "
@@ -54,7 +55,7 @@ def _outcome(outcome: dict[str, Any], out: Console) -> None:
     )
 
 
-def _nearest(nearest: list[dict[str, Any]], out: Console) -> None:
+def _nearest(nearest: list[dict[str, Any]], out: "Console") -> None:
     if not nearest:
         return
     rows = [

@@ -7,7 +7,6 @@ from cyclopts import Parameter
 from routerd.cli.common import DEFAULTS, Common, ask, show
 from routerd.cli.view import console, dollars, duration, interval, percent, table
 from routerd.errors import UsageError
-from routerd.events import arm_dispatch
 
 
 def recommend(
@@ -107,6 +106,8 @@ def _dispatch(arm: str | None) -> dict[str, Any] | None:
     """
     if arm is None:
         return None
+    from routerd.events import arm_dispatch  # noqa: PLC0415
+
     try:
         dispatch = arm_dispatch(arm)
     except ValueError as error:

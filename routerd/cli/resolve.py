@@ -1,18 +1,17 @@
 """`routerctl resolve MODEL`: what a model string means."""
 
 import os
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from cyclopts import Parameter
-from rich.console import Console
 
-from routerd.catalog import Catalog, ResolveParams
 from routerd.cli.common import DEFAULTS, Common, ask_or, own_config, show
 from routerd.cli.recommend import _set
 from routerd.cli.view import console
 from routerd.errors import UsageError
-from routerd.rpc.jsonrpc import explain
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def resolve(
@@ -85,6 +84,11 @@ def resolve(
     }
 
     def alone() -> Any:
+        import msgspec  # noqa: PLC0415
+
+        from routerd.catalog import Catalog, ResolveParams  # noqa: PLC0415
+        from routerd.rpc.jsonrpc import explain  # noqa: PLC0415
+
         try:
             wanted = msgspec.convert(_set(params), ResolveParams)
         except msgspec.ValidationError as error:
@@ -110,7 +114,7 @@ def render(answer: dict[str, Any]) -> None:
         out.print(f"warning: {warning}")
 
 
-def _credential(credential: dict[str, Any], out: Console) -> None:
+def _credential(credential: dict[str, Any], out: "Console") -> None:
     if credential["kind"] == "env":
         out.print(f"credential ${credential['name']}: {'set' if credential['present'] else 'not set'}")
     else:

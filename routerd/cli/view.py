@@ -4,14 +4,17 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> "Console":
     """A console that is plain when its output is a pipe or NO_COLOR is set; `COLUMNS` is honoured."""
+    from rich.console import Console  # noqa: PLC0415 - JSON needs none of it
+
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else 140
     return Console(file=stream, highlight=False, soft_wrap=False, width=width, markup=False)
@@ -22,8 +25,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Table:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> "Table":
     """A table without frames; the columns in `right` are aligned to the right."""
+    from rich.table import Table  # noqa: PLC0415
+
     view = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings):
         view.add_column(heading, justify="right" if number in right else "left", overflow="fold")
