@@ -103,7 +103,9 @@ def npm(work: Path, name: str, *packages: str) -> Path:
     """Installs npm packages once; the directory of modules."""
     place = work / name
     if not (place / "node_modules").exists():
-        subprocess.run(["npm", "install", "--prefix", str(place), "--force", *packages], check=True, stdout=sys.stderr)
+        command = ["npm", "install", "--prefix", str(place), "--force", *packages]
+        if shutil.which("npm") is None or subprocess.run(command, check=False, stdout=sys.stderr).returncode:
+            sys.exit(f"{' '.join(packages)} cannot be installed: it needs npm, and its registry within reach")
     return place / "node_modules"
 
 

@@ -1,11 +1,14 @@
 """
-How long a hook takes to start: `routerctl hook` against a Python that does nothing, in turn, with a real daemon behind.
+How long a hook takes to start: `routerctl hook` against a Python that does nothing, in turn, with a real daemon behind;
+and how long an agent waits for the import of the client.
 
     python benchmarks/hook.py [--runs 30] [--json FILE]
 
 A hook is a process of its own at every delegation. Each case is run by the console script beside this Python, with the
 payload of a delegation on stdin and a transcript in its place; what it is compared with is `python3 -c pass` by
-the same interpreter. Exit code 1 when a median is more than 2.5 times that of the bare interpreter.
+the same interpreter. The client's import is timed inside an interpreter started for it alone, the asynchronous one's
+beside asyncio, which its user has. Exit code 1 when a median is more than 2.5 times that of the bare interpreter, or an
+import's more than 15 ms.
 """
 
 import argparse
@@ -27,6 +30,10 @@ from routerd.client import call
 
 PROGRAMS = Path(sys.executable).parent
 RATIO_MAX = 2.5
+IMPORT_MS_MAX = 15.0
+CLIENTS = {"routerd.client": "time", "routerd.client.aio": "time, asyncio"}
+"""What is timed, and what whoever imports it has loaded already."""
+IMPORT = "import {1}; at = time.perf_counter(); import {0}; print((time.perf_counter() - at) * 1e3)"
 GOAL = "Count the files here and report"
 
 
@@ -109,9 +116,11 @@ def main() -> int:
         }
         with daemon(env, home):
             rows = [measure(name, *case, env=env, runs=options.runs) for name, case in payloads(home).items()]
+        imports = [imported(name, env=env, runs=options.runs) for name in CLIENTS]
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
-    return 1 if any(row["ratio"] > RATIO_MAX for row in rows) else 0
+        options.json.write_text(json.dumps({"hooks": rows, "imports": imports}, indent=1) + "\n")
+    slow = any(row["ratio"] > RATIO_MAX for row in rows) or any(row["import_ms"] > IMPORT_MS_MAX for row in imports)
+    return 1 if slow else 0
 
 
 def measure(name: str, arguments: list[str], data: bytes, *, env: dict[str, str], runs: int) -> dict[str, Any]:
@@ -125,6 +134,17 @@ def measure(name: str, arguments: list[str], data: bytes, *, env: dict[str, str]
     ratio = hook_ms / python_ms
     print(f"{name:28} {hook_ms:6.1f} ms, python3 -c pass {python_ms:5.1f} ms: {ratio:.2f} times", flush=True)
     return {"case": name, "python_ms": python_ms, "hook_ms": hook_ms, "ratio": ratio, "said_bytes": len(said)}
+
+
+def imported(module: str, *, env: dict[str, str], runs: int) -> dict[str, Any]:
+    """Median of a module's import, by its own clock, and of a bare interpreter started in turn with it."""
+    bare, found = [], []
+    for _ in range(runs):
+        bare.append(took_ms([sys.executable, "-c", "pass"], b"", env)[0])
+        found.append(float(took_ms([sys.executable, "-c", IMPORT.format(module, CLIENTS[module])], b"", env)[1]))
+    python_ms, import_ms = statistics.median(bare), statistics.median(found)
+    print(f"import {module:21} {import_ms:6.1f} ms, python3 -c pass {python_ms:5.1f} ms", flush=True)
+    return {"module": module, "python_ms": python_ms, "import_ms": import_ms}
 
 
 if __name__ == "__main__":

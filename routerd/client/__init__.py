@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     StrPath = str | os.PathLike[str]
 
-TIMEOUT_S = 0.05
-"""An agent waits for routerd no longer than this (CONTRACT §4)."""
+TIMEOUT_S = 0.04
+"""An agent waits for routerd no longer than 50 ms (CONTRACT §4); the rest is for whoever schedules its process."""
 
 REPLY_BYTES_MAX = 64 * 1024 * 1024
 """Something that answers with more on one line is not routerd."""

@@ -2,7 +2,7 @@
 `routerctl hook AGENT EVENT`: what the hooks of an agent run, from the payload on stdin to the answer on stdout.
 
     payload ─ question ─▶ routerd ─ verdict ─▶ answer
-                pure       50 ms     pure
+                pure       40 ms     pure
 
 The law: an agent with this hook does what it does without it, unless routerd has answered, in time, with something
 that the agent takes. So whatever goes wrong, nothing is said and the exit code is 0 (2 would forbid the call).

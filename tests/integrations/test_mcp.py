@@ -348,7 +348,7 @@ async def test_a_recommendation_keeps_the_agent_waiting_no_longer_than_its_time(
             start = time.monotonic()
             result = await client.call_tool("recommend", {"goal": "x"})
             assert time.monotonic() - start < 0.05 + 0.2  # the client's own way is in it, on a busy machine
-    assert "no answer within 0.05 s" in said(result)
+    assert "no answer within 0.04 s" in said(result)
 
 
 # --- beginning and end ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import os
 from contextvars import ContextVar
 from time import monotonic
 
-from routerd.client import ask
+from routerd.client import TIMEOUT_S, ask
 from routerd.integrations.hermes import AGENT, tasks
 
 TYPE_CHECKING = False
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from routerd.integrations.modes import Mode
 
-PATIENCE_S = 0.04
-"""An agent waits no more than 50 ms for a call (CONTRACT §4); the rest is for whoever schedules the threads."""
+PATIENCE_S = TIMEOUT_S
+"""For all that is asked in one call."""
 
 NOT_DELEGATED = "not_delegated"
 """The `status` of an answer that says: do it yourself. It has no member `error`, which would count as a failed tool."""
