@@ -261,7 +261,13 @@ epsilon = 0.0
         self._begin()
         with (self.home / "hermes.out").open("ab") as out:
             return subprocess.Popen(
-                [self._hermes, "-z", f"RUN:{scenario}"],
+                [
+                    "env",
+                    "--default-signal=INT",
+                    self._hermes,
+                    "-z",
+                    f"RUN:{scenario}",
+                ],  # a job in the background ignores it
                 env={**self.env, "ROUTERD_MODE": mode, **env},
                 cwd=self.home / "work",
                 stdin=subprocess.DEVNULL,
