@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -49,6 +50,8 @@ CONTEXT = "this repository"
 """What the stub's parent delegates in `RUN:pytest`: two kinds of task, so that there is something to choose by."""
 WAIT_MS_MAX = 50.0
 WITHIN_S = 20.0
+BLANK = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9]|.)|[^\x21-\x7e]")
+"""What a terminal is told beside the text, and everything between two words."""
 PROMPT = b"\xe2\x9d\xaf"  # an angle
 LAYOUT = "{:8} {:9} {:34} {:52} {}"
 
@@ -281,8 +284,13 @@ epsilon = 0.0
         meanwhile()
         running.wait(180)
 
-    def terminal(self, scenario: str, mode: str, done: Callable[[], bool]) -> bool:
-        """Runs Hermes in a terminal, where delegations go to the background; whether `done` came true meanwhile."""
+    def terminal(self, mode: str, *lines: tuple[str, Callable[[str], bool]]) -> list[bool]:
+        """Runs Hermes in a terminal, where delegations go to the background; whether each line did what it should.
+
+        Args:
+            mode: That of the plugin.
+            lines: What is typed, and what should come of it: given what the screen shows since, without blanks.
+        """
         self._begin()
         pid, terminal = pty.fork()
         if pid == 0:
@@ -293,9 +301,7 @@ epsilon = 0.0
         try:
             screen.until(lambda: PROMPT in screen.text, 90)
             screen.until(lambda: False, 2)  # it draws its banner
-            os.write(terminal, f"RUN:{scenario}\r".encode())
-            found = screen.until(done, 90)
-            screen.until(lambda: False, 1)
+            found = [screen.after(line, done) for line, done in lines]
             os.write(terminal, b"/quit\r")
             screen.until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 20)
         finally:
@@ -353,7 +359,16 @@ class _Screen:
         self._terminal = terminal
         self._log = log
 
+    def after(self, line: str, done: Callable[[str], bool]) -> bool:
+        """Types a line; whether what it should do was done in time."""
+        begin = len(self.text)
+        os.write(self._terminal, f"{line}\r".encode())
+        found = self.until(lambda: done(BLANK.sub("", self.text[begin:].decode(errors="replace"))), 90)
+        self.until(lambda: False, 1)
+        return found
+
     def until(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Whether a condition came true in time."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             if select.select([self._terminal], [], [], 0.05)[0]:
@@ -412,6 +427,7 @@ def routes(place: Path, home: Path, tools: Path) -> Iterator[Row]:
             more = f"{decided} decisions" + (", and the agent was told" if told[0] else "")
             yield row("routes", f"batch, {mode}", good=good, shown=shown(runs), more=more)
         yield background(world)
+        yield commands(world)
     with World(place, home / "pinned", tools, ", model: stub-small, reasoning_effort: high").running() as world:
         world.teach(GOOD)
         world.hermes(BATCH, "enforce")
@@ -438,12 +454,35 @@ def background(world: World) -> Row:
     def found() -> list[sqlite3.Row]:
         return [one for one in _children(world, "AND ended AND signal != 'unknown'") if one["id"] not in before]
 
-    world.terminal(BATCH, "enforce", lambda: len(found()) == 2)
+    world.terminal("enforce", (f"RUN:{BATCH}", lambda _: len(found()) == 2))
     labels = Counter(one["signal"] for one in found())
     own = [json.loads(one["learnt"])["own"] for one in found()]
     good = world.children() == Counter(BY_ROUTERD) and labels == Counter(["test", "completed"]) and own == [True, True]
     more = f"learnt: {', '.join(labels) or 'nothing'}, as routerd's own choice: {own}"
     return row("routes", "batch in the background, enforce", good=good, shown=shown(world.children()), more=more)
+
+
+def commands(world: World) -> Row:
+    """`/routerd` in a conversation: shows the last picks and why, switches for the session and for good."""
+    before = {one["id"] for one in _children(world)}
+
+    def ran(_: str) -> bool:
+        return len([one for one in _children(world, "AND ended") if one["id"] not in before]) == 2
+
+    typed: dict[str, Callable[[str], bool]] = {
+        "/routerd": lambda text: "routerd:off;routerd" in text and "answers" in text,
+        "/routerd mode enforce": lambda text: "routerd:enforce,forthisHermesprocess" in text,
+        f"RUN:{BATCH}": ran,
+        "/routerd ": lambda text: text.count("(applied)") == 2 and "gate:" in text,
+        "/routerd off --save": lambda text: "routerd:off,keptin" in text,
+    }
+    found = world.terminal("off", *typed.items())
+    modes = world.home / ".config" / "routerd" / "modes.json"
+    kept = json.loads(modes.read_text()) if modes.exists() else None
+    modes.unlink(missing_ok=True)
+    good = all(found) and world.children() == Counter(BY_ROUTERD) and kept == {"hermes": "off"}
+    said = f"{sum(found)} of {len(found)} lines did what they should"
+    return row("routes", "/routerd in a conversation", good=good, shown=said, more=shown(world.children()))
 
 
 def outages(place: Path, home: Path, tools: Path, runs: int) -> Iterator[Row]:

@@ -134,6 +134,24 @@ def test_a_socket_of_something_else(place: Place) -> None:
         assert "does not answer as routerd does" in said(running.listening(ground(place)))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_socket_of_another_user(place: Place, listens: bool) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(place.socket))
+        if listens:
+            other.listen()
+        os.chown(place.socket, 65534, 65534)
+        assert "belongs to another user (uid 65534): name your own: ROUTERD_SOCKET" in said(
+            running.listening(ground(place))
+        )
+
+
+def test_a_socket_whose_name_is_too_long(place: Place) -> None:
+    place.env["ROUTERD_SOCKET"] = f"{place.home}/{'x' * 120}"
+    assert "is too long for a socket: name a shorter one" in said(running.listening(ground(place)))
+
+
 def test_a_daemon_of_another_version(place: Place) -> None:
     found = said(running.listening(ground(place, hello={"version": "0.0.1", "pid": 1})))
     assert "it is version 0.0.1" in found
@@ -219,6 +237,11 @@ def test_a_plugin_of_hermes_that_cannot_be_loaded(place: Place) -> None:
 def test_an_mcp_server_that_is_gone(place: Place) -> None:
     place.write({".cursor/mcp.json": b'{"mcpServers": {"routerd": {"command": "/gone/routerctl"}}}'})
     assert "/gone/routerctl is not there" in said(agents.servers(ground(place)))
+    install(place, "opencode", speaks_mcp=False)
+    assert said(agents.servers(ground(place))).count("\n") == 0  # ours is there, and what it needs
+    bare = msgspec.structs.replace(surroundings(place.env), speaks_mcp=False)
+    found = said(agents.servers(ground(place, here=bare)))
+    assert "opencode.json: names a server that cannot start: install routerd with its extra" in found
 
 
 def test_variables_that_override(place: Place) -> None:
@@ -278,6 +301,23 @@ def test_logs_that_cannot_be_read_or_are_silent(place: Place) -> None:
     assert "the logs of claude-code cannot be read: it is not a directory" in found
     assert "codex has written nothing for 90 days" in found
     assert "hermes is switched off" in found
+
+
+def test_logs_that_the_daemon_does_not_read_or_understand(place: Place) -> None:
+    """A daemon that was started with another HOME, and sessions in a form that nobody knows."""
+    place.write({".codex/sessions/2026/a.jsonl": b"{}\n"})
+    codex_root = f"{place.home}/.codex"
+    read: dict[str, Any] = {"sources": [{"root": "/elsewhere/.codex", "quarantined": 3}]}
+    found = said(kept.logs(ground(place, status=read)))
+    assert f"{codex_root}" in found
+    assert "the daemon does not read this; it was started in another environment" in found
+    assert "/elsewhere/.codex: 3 of its sessions cannot be understood" in found
+
+
+def test_a_state_directory_that_cannot_be_made(place: Place) -> None:
+    place.write({"file": b""})
+    place.env["ROUTERD_STATE_DIR"] = f"{place.home}/file/state"
+    assert "file: cannot be written" in said(kept.state(ground(place)))
 
 
 def test_more_directories_than_the_kernel_watches() -> None:
