@@ -37,6 +37,7 @@ from typing import Any
 from agents import HERMES, HERMES_SCENARIOS, ROOT, Child, _effort, _tests_that_fail, free_port, matches, process
 
 from routerd.client import call
+from routerd.integrations.hermes.call import PATIENCE_S
 
 Run = tuple[str | None, str, str | None]
 """Model, key and effort of a child, as its endpoint was asked."""
@@ -50,6 +51,7 @@ CONTEXT = "this repository"
 """What the stub's parent delegates in `RUN:pytest`: two kinds of task, so that there is something to choose by."""
 WAIT_MS_MAX = 50.0
 WITHIN_S = 20.0
+TRIES = 4
 BLANK = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9]|.)|[^\x21-\x7e]")
 """What a terminal is told beside the text, and everything between two words."""
 PROMPT = b"\xe2\x9d\xaf"  # an angle
@@ -284,6 +286,14 @@ epsilon = 0.0
         meanwhile()
         running.wait(180)
 
+    def answered(self, scenario: str, mode: str) -> int:
+        """Runs Hermes on a scenario, again where the answer came too late: this machine does other things too."""
+        for number in range(1, TRIES + 1):
+            self.hermes(scenario, mode)
+            if self.waited_ms() < PATIENCE_S * 1000:
+                break
+        return number
+
     def terminal(self, mode: str, *lines: tuple[str, Callable[[str], bool]]) -> list[bool]:
         """Runs Hermes in a terminal, where delegations go to the background; whether each line did what it should.
 
@@ -415,7 +425,7 @@ def routes(place: Path, home: Path, tools: Path) -> Iterator[Row]:
         world.teach(GOOD)
         for mode in ("off", "shadow", "advise", "enforce"):
             before = world.ask("status")["counts"]["decisions"]
-            world.hermes(BATCH, mode)
+            tries = world.answered(BATCH, mode)
             runs, answers = world.children(), world.answers()
             told = [answer.get("routerd") for answer in answers]
             keys = {key for answer in answers for key in answer}
@@ -423,19 +433,19 @@ def routes(place: Path, home: Path, tools: Path) -> Iterator[Row]:
             expected = Counter(BY_ROUTERD) if mode == "enforce" else Counter({BY_HERMES: 2})
             decided = world.ask("status")["counts"]["decisions"] - before
             said = len(told[0]) == 3 if mode == "advise" and told[0] else keys == plain
-            good = runs == expected and decided == (0 if mode == "off" else 2) and said and len(answers) == 1
+            good = runs == expected and decided == (0 if mode == "off" else 2 * tries) and said and len(answers) == 1
             more = f"{decided} decisions" + (", and the agent was told" if told[0] else "")
             yield row("routes", f"batch, {mode}", good=good, shown=shown(runs), more=more)
         yield background(world)
         yield commands(world)
     with World(place, home / "pinned", tools, ", model: stub-small, reasoning_effort: high").running() as world:
         world.teach(GOOD)
-        world.hermes(BATCH, "enforce")
+        world.answered(BATCH, "enforce")
         good = world.children() == Counter({("stub-small", PARENT_KEY, "high"): 2})
         yield row("routes", "delegation.model pinned, enforce", good=good, shown=shown(world.children()))
     with World(place, home / "local", tools).running() as world:
         world.teach(dict.fromkeys(GOALS, None))
-        world.hermes(BATCH, "enforce")
+        world.answered(BATCH, "enforce")
         statuses = [answer.get("status") for answer in world.answers()]
         good = statuses == ["not_delegated"] and not world.children()
         yield row(

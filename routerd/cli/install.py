@@ -169,7 +169,10 @@ def _end(plan: Plan, common: Common, *, written: bool, dry_run: bool = False, to
     """Says what became of it; 1 where the answer on the terminal was no."""
     nothing = not plan.changes and plan.mode is None
     if common.json:
-        changes = [{"path": one.path, "action": one.action, "diff": "\n".join(one.diff())} for one in plan.changes]
+        changes = [
+            {"path": one.path, "action": one.action, "diff": "\n".join(one.diff()), "backup": one.backup}
+            for one in plan.changes
+        ]
         mode = None if plan.mode is None else {"agent": plan.mode[0], "mode": plan.mode[1]}
         print_json(
             {"target": plan.target, "changes": changes, "mode": mode, "kept": plan.kept}
@@ -182,6 +185,8 @@ def _end(plan: Plan, common: Common, *, written: bool, dry_run: bool = False, to
     elif dry_run:
         out.print("nothing was written (--dry-run)")
     elif written:
+        for backup in (change.backup for change in plan.changes if change.backup):
+            out.print(f"as it was: {backup}", soft_wrap=True)
         out.print("written" + (f"; take it back with: routerctl uninstall {plan.target}" if plan.then else ""))
     else:
         out.print("nothing was written")

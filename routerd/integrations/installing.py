@@ -14,7 +14,7 @@ import msgspec
 
 from routerd.errors import ConfigError, RouterdError
 from routerd.integrations import manifest, modes, writing
-from routerd.integrations.edits.files import Edit, Record, Result, Unreadable, put, sweep, take
+from routerd.integrations.edits.files import Edit, Record, Result, Unreadable, digest, put, sweep, take
 from routerd.integrations.manifest import Manifest, ModeBefore
 from routerd.integrations.targets import PROVIDERS_SINCE, TARGETS, Here, Mode
 
@@ -23,12 +23,13 @@ ROOTS = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "HERMES_HOME", "XDG_CONFIG_HOME")
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A file before and after; `path` is its name, `real` where it lies."""
+    """A file before and after; `path` is its name, `real` where it lies, `backup` where it is kept as it was."""
 
     path: str
     real: str
     before: bytes | None
     after: bytes | None
+    backup: str | None = None
 
     @property
     def action(self) -> str:
@@ -81,12 +82,15 @@ def plan_install(target: str, here: Here, mode: Mode | None) -> Plan:
         record = earlier.fitting(edit.path, present) if earlier else None
         result = _careful(edit.path, lambda edit=edit, present=present, record=record: put(edit, present, record))  # type: ignore[misc]
         records += [result.record] if result.record else []
-        changes.append(Change(path=edit.path, real=lies, before=present, after=result.after))
+        fresh = present is not None and (record is None or record.before == digest(present))
+        backup = backup_of(lies, target) if fresh else None
+        changes.append(Change(path=edit.path, real=lies, before=present, after=result.after, backup=backup))
     gone, left = _no_longer(earlier, {change.path for change in changes}, here.env)
     changes = [change for change in (*changes, *gone) if change.before != change.after]
     folders = [
         folder for change in changes if change.after is not None for folder in writing.missing_folders(change.real)
     ]
+    backups = [change.backup for change in changes if change.backup]
     agent = TARGETS[target].mode
     if agent and mode:
         folders += writing.missing_folders(modes.modes_path(here.env))
@@ -96,6 +100,7 @@ def plan_install(target: str, here: Here, mode: Mode | None) -> Plan:
         target=target,
         records=[*records, *left],
         folders=list(dict.fromkeys([*(earlier.folders if earlier else []), *folders])),
+        backups=list(dict.fromkeys([*(earlier.backups if earlier else []), *backups])),
         mode=_mode_before(before, set_mode, here.env),
     )
     worth = then.records or then.mode
@@ -163,6 +168,11 @@ def roots(env: Mapping[str, str]) -> list[str]:
     return [env["HOME"], *(env[name] for name in ROOTS if env.get(name))]
 
 
+def backup_of(path: str, target: str) -> str:
+    """Where a file is kept as it was before a target was installed."""
+    return f"{path}.before-routerd-{target}"
+
+
 def _present(path: str, env: Mapping[str, str], *, anywhere: bool = False) -> tuple[str, bytes | None]:
     """Where a file lies and what it holds; what was written once may be taken back wherever it is."""
     lies = writing.real(path, ["/"] if anywhere else roots(env))
@@ -208,7 +218,14 @@ def _write_one(change: Change) -> None:
         writing.remove(change.real)
         return
     writing.make_folders(change.real)
-    writing.replace(change.real, change.after)
+    if change.backup is not None:
+        writing.back_up(change.real, change.backup)
+    try:
+        writing.replace(change.real, change.after)
+    except RouterdError:
+        if change.backup is not None:
+            writing.remove(change.backup)
+        raise
 
 
 def _note(path: str, noted: Manifest) -> None:
@@ -221,6 +238,8 @@ def _note(path: str, noted: Manifest) -> None:
 def _forget(path: str, noted: Manifest) -> None:
     for record in noted.records:
         writing.remove(writing.draft_of(os.path.realpath(record.path)))  # of a run that was killed
+    for backup in noted.backups:
+        writing.remove(backup)
     writing.remove(path)
     writing.remove_folders(noted.folders)  # killed before this, some are left, empty
 

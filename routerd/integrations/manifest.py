@@ -33,6 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         target: Of which it is.
         records: What was written into each file; while one is under way perhaps several for a file.
         folders: Directories that were made for it.
+        backups: Files that stand beside those which were changed, as they were.
         mode: What became of the agent's mode.
     """
 
@@ -40,6 +41,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     records: list[Record] = []
     folders: list[str] = []
+    backups: list[str] = []
     mode: ModeBefore | None = None
 
     def fitting(self, path: str, present: bytes | None) -> Record | None:

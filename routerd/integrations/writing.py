@@ -1,6 +1,7 @@
 """Reading and writing files of others: whole or not at all, with their mode, owner and links."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -68,6 +69,34 @@ def replace(path: str, content: bytes) -> None:
         with suppress(OSError):
             os.unlink(draft)
         raise RouterdError(f"{path}: cannot be written: {error.strerror}; it is as it was") from None
+
+
+def back_up(path: str, backup: str) -> None:
+    """
+    Keeps a file as it is under a second name; one of that name, of a run that was killed, goes.
+
+    The name is a link where the directory can have one: `replace` then leaves it the old file, with all that it has.
+
+    Raises:
+        RouterdError: It cannot be kept.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(backup)
+    try:
+        os.link(path, backup)
+    except OSError:
+        try:
+            _copy(path, backup)
+        except OSError as error:
+            raise RouterdError(f"{backup}: cannot be written: {error.strerror}; {path} is as it was") from None
+
+
+def _copy(path: str, backup: str) -> None:
+    """Readable by nobody else at any moment, unless the file itself is."""
+    made = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(made, "wb") as file, open(path, "rb") as old:
+        shutil.copyfileobj(old, file)
+        _like(path, made)
 
 
 def draft_of(path: str) -> str:

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from routerd.errors import ConfigError, RouterdError, StoreError
-from routerd.integrations import claude_code
+from routerd.integrations import claude_code, writing
 from routerd.integrations.installing import plan_install, plan_uninstall, steps, write
 from routerd.integrations.modes import kept, mode
 from routerd.integrations.surroundings import here as surroundings
@@ -86,6 +86,35 @@ def test_install_and_uninstall_leave_everything_as_it_was(used: Place, target: s
     run(used, "uninstall", target, "--yes")
     assert tree(used) == before
     assert plan_uninstall(target, found).empty
+
+
+@pytest.mark.parametrize("target", ["claude-code", "codex", "hermes", "opencode", "mcp"])
+def test_each_changed_file_stays_beside_itself_as_it_was(used: Place, target: str) -> None:
+    """Over an upgrade it is still the first one."""
+    before = tree(used)
+    run(used, "install", target, "--yes")
+    newer = msgspec.structs.replace(surroundings(used.env), routerctl="/moved/bin/routerctl")
+    write(plan_install(target, newer, None), newer)
+    after = tree(used)
+    changed = {name for name in before if after[name] != before[name]}
+    assert {name for name in after if name.endswith(f".before-routerd-{target}")} == {
+        f"{name}.before-routerd-{target}" for name in changed
+    }
+    assert changed
+    assert all(after[f"{name}.before-routerd-{target}"] == before[name] for name in changed)
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs a second file system at /dev/shm")
+def test_where_no_link_can_be_it_is_a_copy(tmp_path: Path) -> None:
+    old, copy = tmp_path / "f", Path("/dev/shm") / f"routerd-{os.getpid()}"
+    old.write_bytes(b"x")
+    old.chmod(0o640)
+    try:
+        writing.back_up(str(old), str(copy))
+        assert copy.read_bytes() == b"x"
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def test_a_second_time_there_is_nothing_to_do(used: Place) -> None:
