@@ -238,6 +238,7 @@ def _note(path: str, noted: Manifest) -> None:
 def _forget(path: str, noted: Manifest) -> None:
     for record in noted.records:
         writing.remove(writing.draft_of(os.path.realpath(record.path)))  # of a run that was killed
+        writing.remove_compiled(record.path)
     for backup in noted.backups:
         writing.remove(backup)
     writing.remove(path)

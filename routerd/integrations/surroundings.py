@@ -79,7 +79,7 @@ def version_of(name: str, env: Mapping[str, str]) -> tuple[int, ...] | None:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None
-    found = re.search(r"\b(\d+)\.(\d+)\.(\d+)", said.stdout)
+    found = re.search(r"(?<![\d.])(\d+)\.(\d+)\.(\d+)", said.stdout)  # `v0.19.0 (2026.7.20)`: the first, the v aside
     return tuple(int(part) for part in found.groups()) if found else None
 
 

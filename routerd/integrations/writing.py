@@ -120,6 +120,19 @@ def remove(path: str) -> None:
         raise RouterdError(f"{path}: cannot be removed: {error.strerror}") from None
 
 
+def remove_compiled(path: str) -> None:
+    """Removes what Python keeps of a module that is gone."""
+    folder, name = os.path.split(path)
+    kept = os.path.join(folder, "__pycache__")
+    if os.path.exists(path) or not name.endswith(".py") or not os.path.isdir(kept):
+        return
+    with suppress(OSError):
+        for one in os.listdir(kept):
+            if one.startswith(f"{name.removesuffix('.py')}.") and one.endswith(".pyc"):
+                os.unlink(os.path.join(kept, one))
+        os.rmdir(kept)
+
+
 def missing_folders(path: str) -> list[str]:
     """Directories that are not there yet above a file, the highest first."""
     folder = os.path.dirname(path)

@@ -260,7 +260,7 @@ def test_variables_that_override(place: Place) -> None:
 def test_versions_that_nobody_tried(place: Place) -> None:
     _program(place, "claude", "echo '9.0.1 (Claude Code)'")
     _program(place, "codex", "echo 'codex-cli 0.169.0'")
-    _program(place, "hermes", "exit 3")
+    _program(place, "hermes", "echo 'Hermes Agent v0.19.0 (2026.7.20)'")
     findings = doctor(place)
     assert [one["says"] for one in findings if one["about"] == "version"] == [
         "claude 9.0.1 was not tested; 2.1.197 to 2.1.329 was"

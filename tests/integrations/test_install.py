@@ -1,5 +1,6 @@
 """`routerctl install` and `uninstall` as people run them, in a home of their own."""
 
+import compileall
 import json
 import os
 import pty
@@ -387,6 +388,27 @@ def test_what_a_killed_run_left_behind_goes(here: Here, used: Place) -> None:
     used.write({".claude/.settings.json.routerd-draft": b"half"})
     write(plan_uninstall("claude-code", here), here)
     assert tree(used) == before
+
+
+def test_what_python_made_of_the_plugin_goes_with_it(used: Place) -> None:
+    before = tree(used)
+    run(used, "install", "hermes", "--yes")
+    plugin = used.home / ".hermes/plugins/routerd"
+    assert compileall.compile_dir(str(plugin), quiet=2)
+    assert (plugin / "__pycache__").is_dir()
+    run(used, "uninstall", "hermes", "--yes")
+    assert tree(used) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "has_backend"), [("v0.19.0 (2026.7.20)", False), ("v0.21.3 (2026.9.14)", False), ("v0.22.5", True)]
+)
+def test_a_hermes_that_chooses_by_a_backend_is_given_ours(used: Place, version: str, has_backend: bool) -> None:
+    used.write({"bin/hermes": f"#!/bin/sh\necho 'Hermes Agent {version}'\necho 'Python: 3.11.7'\n".encode()})
+    (used.home / "bin/hermes").chmod(0o700)
+    used.env["PATH"] = f"{used.home}/bin{os.pathsep}{used.env['PATH']}"
+    run(used, "install", "hermes", "--yes")
+    assert (b"backend: routerd" in (used.home / ".hermes/config.yaml").read_bytes()) == has_backend
 
 
 @pytest.mark.parametrize("order", [("codex", "mcp"), ("mcp", "codex")])
