@@ -1,5 +1,6 @@
 """What a verb needs not is not imported: people and scripts wait for it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Place
+from tests.integrations import hooking
 
 CODE = """
 import sys
@@ -33,3 +35,31 @@ def test_a_verb_that_asks_the_daemon_imports_none_of_its_parts(tmp_path: Path, v
         [sys.executable, "-c", CODE, *VERBS[verb]], env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+HOOK = """
+import sys
+before = set(sys.modules)
+from routerd.cli import main
+sys.argv[0] = "routerctl"
+code = main()
+heavy = {"numpy", "rich", "anyio", "msgspec", "cyclopts", "asyncio", "json", "pathlib", "typing", "routerd.catalog"}
+print(code, sorted(heavy & sys.modules.keys() - before), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("event", ["PreToolUse", "PostToolUse", "SubagentStart", "SubagentStop", "StopFailure"])
+def test_a_hook_imports_next_to_nothing(tmp_path: Path, event: str) -> None:
+    """With a daemon that answers: all of its way is gone."""
+    place = Place(tmp_path)
+    payload = {**hooking.claude_call(place), "hook_event_name": event}
+    with place.daemon():
+        done = subprocess.run(
+            [sys.executable, "-c", HOOK, "hook", "claude-code", event],
+            input=json.dumps(payload),
+            env=place.env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert done.stderr.splitlines()[-1] == "0 []"
