@@ -39,8 +39,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 INSERT OR IGNORE INTO decision_keys (key, decision_id) VALUES (?, ?);
 
 -- name: put_file
-INSERT OR REPLACE INTO files (path, agent, grp, kind, dev, ino, size, mtime_ns, position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT OR REPLACE INTO files (path, agent, grp, kind, dev, ino, size, mtime_ns, position, checked)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: journal
 -- Only the first contribution since the snapshot counts: that is what the snapshot holds.
@@ -53,7 +53,7 @@ DELETE FROM outcomes WHERE id = ?;
 DELETE FROM outcome_keys WHERE outcome_id = ?;
 
 -- name: files
-SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position FROM files;
+SELECT path, agent, grp, kind, dev, ino, size, mtime_ns, position, checked FROM files;
 
 -- name: running
 SELECT DISTINCT origin FROM outcomes WHERE ended = 0 AND origin IS NOT NULL;

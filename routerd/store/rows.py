@@ -144,7 +144,7 @@ def decided_of(body: str) -> Decided:
 
 
 def file_row(checkpoint: Checkpoint) -> Values:
-    """Columns path, agent, grp, kind, dev, ino, size, mtime_ns, position."""
+    """Columns path, agent, grp, kind, dev, ino, size, mtime_ns, position, checked."""
     stat = checkpoint.stat
     return (
         spelt(checkpoint.path),
@@ -156,12 +156,13 @@ def file_row(checkpoint: Checkpoint) -> Values:
         stat.size,
         stat.mtime_ns,
         checkpoint.position,
+        checkpoint.checked,
     )
 
 
 def file_of(row: Values) -> Checkpoint:
     """The inverse of `file_row`."""
-    path, agent, group, kind, dev, ino, size, mtime_ns, position = row
+    path, agent, group, kind, dev, ino, size, mtime_ns, position, checked = row
     return Checkpoint(
         path=path,
         agent=agent,
@@ -169,6 +170,7 @@ def file_of(row: Values) -> Checkpoint:
         kind=kind,
         stat=Stat(dev, ino % 2**64, size, mtime_ns),
         position=position,
+        checked=bool(checked),
     )
 
 

@@ -34,6 +34,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         stat: The file when it was read.
         position: Bytes whose complete lines were all taken in; less than `stat.size` when a line was unfinished.
+        checked: All that was taken in was seen to be still there when the file was as `stat` says. Where it was not
+            yet, an old line may have been edited while others were added, and the next daemon reads the file again.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     kind: FileKind
     stat: Stat
     position: int
+    checked: bool = True
 
 
 def spelt(path: str) -> str:
@@ -50,8 +53,8 @@ def spelt(path: str) -> str:
 
 
 def untouched(checkpoint: Checkpoint, stat: Stat) -> bool:
-    """Whether nothing was written since; an edit that keeps the length still moves the time of writing."""
-    return checkpoint.stat == stat
+    """Whether nothing in it is unknown; an edit that keeps the length still moves the time of writing."""
+    return checkpoint.checked and checkpoint.stat == stat
 
 
 class Taken(msgspec.Struct, kw_only=True):

@@ -157,7 +157,7 @@ class GroupReader:
         # A file whose time is as far ahead of the clock is not being written either: who writes it sets it to now.
         idle = step.done and all(abs(now - stat.mtime_ns / 1e9) > idle_after_s for stat in stats.values())
         self._drain(describe, step, idle=idle)
-        step.checkpoints = self._checkpoints(files)
+        step.checkpoints = self.checkpoints(files)
         return step
 
     # --- files that have moved --------------------------------------------------------------------------------------
@@ -177,8 +177,7 @@ class GroupReader:
                 self._moved.append(_Moved(self._held.pop(path), self.machine, now))
         for moved in self._moved.copy():
             with suppress(OSError):
-                if not moved.file.rewritten(moved.file.state()):
-                    self._feed(moved.machine, moved.file, budget - step.bytes_read, step)
+                self._read_on(moved, budget - step.bytes_read, step)
             if moved.machine is not self.machine:
                 step.seen += [describe(one, self._origin) for one in moved.machine.drain(idle=False)]
             found = [path for path, stat in stats.items() if moved.file.is_at(stat)]
@@ -189,6 +188,14 @@ class GroupReader:
                 moved.file.close()
                 self._moved.remove(moved)
         return renamed
+
+    def _read_on(self, moved: _Moved, budget: int, step: Advance) -> None:
+        if moved.file.rewritten(moved.file.state()):
+            # Cut and written anew before it moved: a machine that knows nothing of what it said is told what it says.
+            moved.file.begin_again()
+            moved.machine = SOURCES[self.agent].open(spelt(self.group))
+        self._feed(moved.machine, moved.file, budget, step)
+        _take_rest(moved.machine, moved.file)
 
     def hold(self) -> None:
         """Opens the files that were read last, after the reader came from another process."""
@@ -213,13 +220,8 @@ class GroupReader:
     # --- taking in --------------------------------------------------------------------------------------------------
 
     def _take_rests(self) -> None:
-        """
-        Takes in last lines that nobody ended, where they are whole: half an object is no object, and a whole one does
-        not go on. Should it go on after all, the group is read afresh.
-        """
-        for path, file in self._files.items():
-            if _is_object(file.splitter.rest):
-                self.machine.feed(Line(spelt(path), *file.splitter.take_rest()))
+        for file in self._files.values():
+            _take_rest(self.machine, file)
 
     def _take(self, path: str, kind: FileKind, stat: Stat, budget: int, step: Advance) -> None:
         if kind == "lines" and not path.endswith(".zst"):
@@ -295,8 +297,8 @@ class GroupReader:
         except OSError:
             return False
 
-    def _checkpoints(self, files: dict[str, FileKind]) -> list[Checkpoint]:
-        """Those that are new since they were last given."""
+    def checkpoints(self, files: dict[str, FileKind]) -> list[Checkpoint]:
+        """How far the group's files are taken in, where that is new since it was last given."""
         fresh = []
         for path, stat in self._taken.items():
             if path not in files:
@@ -309,6 +311,7 @@ class GroupReader:
                 kind=files[path],
                 stat=stat,
                 position=file.splitter.position if file is not None else stat.size,
+                checked=file is None or file.checked == stat,
             )
             if self._given.get(path) != checkpoint:
                 self._given[path] = checkpoint
@@ -346,6 +349,15 @@ class GroupReader:
         self._held, self._moved = {}, []
         for database in self._databases.values():
             database.close()
+
+
+def _take_rest(machine: Machine, file: LogFile) -> None:
+    """
+    Takes in a last line that nobody ended, where it is whole: half an object is no object, and a whole one does not go
+    on. Should it go on after all, the file is read afresh.
+    """
+    if _is_object(file.splitter.rest):
+        machine.feed(Line(spelt(file.path), *file.splitter.take_rest()))
 
 
 def _is_object(text: bytes) -> bool:

@@ -33,6 +33,7 @@ class LogFile:
 
     def __init__(self, path: str, line_bytes_max: int) -> None:
         self.path = path
+        self._line_bytes_max = line_bytes_max
         self.splitter = LineSplitter(line_bytes_max=line_bytes_max)
         self.taken: Taken | None = None
         self.checked: Stat | None = None
@@ -75,6 +76,14 @@ class LogFile:
                 return False
             self._descriptor = descriptor
         return True
+
+    def begin_again(self) -> None:
+        """Nothing of it was taken: the same file, still open, is read from its beginning. It was opened."""
+        assert self.taken is not None
+        self.splitter = LineSplitter(line_bytes_max=self._line_bytes_max)
+        self.taken = Taken(dev=self.taken.dev, ino=self.taken.ino)
+        self.checked = None
+        self._edited = False
 
     def blocks(self, budget: int) -> Iterator[bytes]:
         """

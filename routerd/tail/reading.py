@@ -238,9 +238,12 @@ class Reading:
             self.unreadable.pop(path, None)
         for path, reason in advance.unreadable.items():
             self.cannot(group.agent, path, reason)
-        for checkpoint in advance.checkpoints:
+        await self._hand_on(advance.seen, advance.checkpoints)
+
+    async def _hand_on(self, seen: Sequence[Seen], checkpoints: Sequence[Checkpoint]) -> None:
+        for checkpoint in checkpoints:
             self._registry.took(checkpoint)
-        news: list[Seen | Checkpoint] = [*advance.seen, *advance.checkpoints]
+        news: list[Seen | Checkpoint] = [*seen, *checkpoints]
         for start in range(0, len(news), NEWS_PER_WRITE):
             await self._deliver(news[start : start + NEWS_PER_WRITE])
 
@@ -296,6 +299,7 @@ class Reading:
                 continue
             group.busy = True
             whole = await anyio.to_thread.run_sync(group.reader.check)
+            await self._hand_on([], group.reader.checkpoints(group.files))
             self._release(group, again=not whole)
 
     def _keep(self, group: Group, reader: GroupReader) -> None:

@@ -12,23 +12,15 @@ import os
 import shutil
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 
-from routerd.config import Config, SourceConfig, StoreConfig
-from routerd.events import Completion, Contribution, arm_id
-from routerd.records import Seen
-from routerd.sources import SOURCES
 from routerd.store import database
-from routerd.store.batch import Change
-from routerd.store.writer import Writer
-from routerd.tail.checkpoint import Checkpoint
-from routerd.tail.follow import Tail
+from tests.faults.life import Life, fold
 
 NAMES = ("a.jsonl", "b.jsonl")
 TICK_NS = 10_000_000
@@ -46,77 +38,6 @@ class Line(msgspec.Struct):
     number: int
     value: int
     data: bytes
-
-
-class Life:
-    """A tail and a writer on a database, from a start to a stop or a kill."""
-
-    def __init__(self, writer: Writer, folded: list[bytes]) -> None:
-        self.writer = writer
-        self.folded = folded
-        """What belief would rest on: told at the start, and since."""
-        self.tail: Tail
-        self.on_written: Callable[[], None] | None = None
-        """Called when something that was read has been written."""
-
-    @classmethod
-    @asynccontextmanager
-    async def begun(cls, home: Path) -> AsyncIterator["Life"]:
-        """Starts on what is on disk."""
-        path = home / "state" / "routerd.db"
-        database.prepare(path, 0.0)
-        folded: list[bytes] = []
-
-        def told(changes: Sequence[Change]) -> None:
-            for change in changes:
-                fold(folded, change.before, change.after)
-
-        others = {name: SourceConfig(enabled=False) for name in SOURCES if name != "jsonl"}
-        config = Config(sources={**others, "jsonl": SourceConfig(roots=[str(home / "logs")])})
-        connection = await database.connect(path)
-        try:
-            writer = Writer(connection, StoreConfig(batch_rows_max=4), arm_of=arm_id, on_change=told)
-            life = cls(writer, folded)
-            life.tail = Tail(config, {"HOME": str(home)}, describe=describe, deliver=life._deliver)
-            with closing(database.read_only(path)) as reading:
-                database.refold(reading, lambda _: False, lambda old, new: fold(folded, old, new))
-                life.tail.registry.restore(database.checkpoints(reading), database.running(reading))
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(writer.serve)
-                yield life
-                writer.close()
-        finally:
-            await connection.close()
-
-    async def _deliver(self, news: Sequence[Seen | Checkpoint]) -> None:
-        await self.writer.put(news)
-        if self.on_written is not None:
-            await self.writer.write([])
-            self.on_written()
-
-    async def look(self) -> None:
-        """One rescan of everything: names, and what moved."""
-        self.tail.reading.read_moving()
-        await self.tail.catch_up()
-        await self.writer.write([])
-
-    async def compare(self) -> None:
-        """The rescan that reads whole files again, which comes seldom."""
-        await self.tail.reading.check()
-        await self.look()
-
-
-def describe(completion: Completion, origin: str) -> Seen:
-    """The completion as it is, without features."""
-    return Seen(completion=completion, features={}, origin=origin)
-
-
-def fold(folded: list[bytes], old: Contribution | None, new: Contribution | None) -> None:
-    """Takes back and adds; what was never added cannot be taken back."""
-    if old is not None:
-        folded.remove(msgspec.json.encode(old))
-    if new is not None:
-        folded.append(msgspec.json.encode(new))
 
 
 class World:
@@ -138,8 +59,15 @@ class World:
         """Every value that ever stood in a whole line, by number."""
         self.owed: set[int] = set()
         """What must be known at the next look, wherever it stands by then."""
+        self.copied: set[int] = set()
+        """
+        What stood in files of two names. Of two that differ the one that tells more is believed, and of equals the one
+        whose name is later: so an edit in one of them may go unheeded.
+        """
+        self.touched: set[str] = set()
+        """Files that came or changed in the present life."""
         self.held: set[str] = set()
-        """Files that the present life has read, and holds open."""
+        """Those of them that it has read since: it holds them open. A file that is as the last life left it is not."""
         self.life: Life
         self._next = 0
         self._rotations = 0
@@ -151,6 +79,7 @@ class World:
         left = deque([*steps, ("look",), ("compare",)])
         while left:
             self.held.clear()
+            self.touched.clear()
             async with Life.begun(self.home) as self.life:
                 while left:
                     name, *arguments = left.popleft()
@@ -158,6 +87,7 @@ class World:
                     if done is not None:
                         await done
                     if name in ENDS:
+                        self._keep_owed(())
                         break
             if self._left is not None:
                 shutil.rmtree(self.home / "state")
@@ -215,6 +145,8 @@ class World:
         copy = f"{name.removesuffix('.jsonl')}.{self._rotations}.jsonl"
         shutil.copy(self.logs / name, self.logs / copy)
         self.files[copy] = [msgspec.structs.replace(line) for line in self.files[name]]
+        self.copied |= {line.number for line in self.files[copy]}
+        self.touched.add(copy)
         self._anew(name, [self._line() for _ in range(count)])
 
     def truncate(self, name: str, count: int) -> None:
@@ -232,7 +164,7 @@ class World:
         (self.logs / "new").write_bytes(b"".join(line.data for line in lines))
         (self.logs / "new").rename(self.logs / name)
         self.files[name] = lines
-        self.held.discard(name)
+        self._moved(name, name)
         self.owed |= {line.number for line in lines}
 
     def undo(self, name: str, back: int, count: int) -> None:
@@ -275,7 +207,8 @@ class World:
     async def look(self) -> None:
         """A rescan; then every line that could be read by now is known."""
         await self.life.look()
-        self.held = set(self.files)
+        self.held |= self.touched
+        self.touched.clear()
         known = self._known()
         missing = (self.owed | {line.number for lines in self.files.values() for line in lines}) - known.keys()
         assert not missing, f"lost: {missing}"
@@ -285,7 +218,7 @@ class World:
         self._check_fold()
 
     async def compare(self) -> None:
-        """The seldom rescan; then every line is known with what it says now."""
+        """The seldom rescan; then every line that stood in one file alone is known with what it says now."""
         await self.life.compare()
         known = self._known()
         standing: dict[int, set[int]] = {}
@@ -293,6 +226,8 @@ class World:
             for line in lines:
                 standing.setdefault(line.number, set()).add(line.value)
         for number, values in standing.items():
+            if number in self.copied:
+                continue
             assert known[number] in values, f"{number} is known as {known[number]}, and says {values}"
         self._check_fold()
 
@@ -368,6 +303,7 @@ class World:
 
     def _tick(self, name: str) -> None:
         """No two changes in one tick of the clock."""
+        self.touched.add(name)
         path = self.logs / name
         found = path.stat()
         self._now_ns = max(self._now_ns + TICK_NS, found.st_mtime_ns)
@@ -376,9 +312,16 @@ class World:
     def _rename(self, old: str, new: str) -> None:
         (self.logs / old).rename(self.logs / new)
         self.files[new] = self.files.pop(old)
+        self.copied |= {line.number for line in self.files[new]}
         if old in self.partial:
             self.partial[new] = self.partial.pop(old)
+        self._moved(old, new)
+
+    def _moved(self, old: str, new: str) -> None:
+        """Another file stands there than was read."""
         self.held.discard(old)
+        self.touched.discard(old)
+        self.touched.add(new)
 
     def _forget(self, name: str) -> None:
         """A file is gone from the model; where nobody holds it open, what was not read of it is owed no more."""
@@ -388,6 +331,7 @@ class World:
         if name not in self.held:
             self._drop(lines)
         self.held.discard(name)
+        self.touched.discard(name)
 
     def _drop_unread(self, name: str, keep: Sequence[Line] = ()) -> None:
         """Bytes are gone: what was not read of them is owed no more."""
@@ -397,8 +341,12 @@ class World:
             self._drop([self.partial.pop(name)[0]])
 
     def _drop(self, lines: Sequence[Line]) -> None:
+        self._keep_owed(self.owed - {line.number for line in lines})
+
+    def _keep_owed(self, numbers: Collection[int]) -> None:
+        """Only these are still owed, and what stands in a file: what was held open is gone with who held it."""
         standing = {line.number for rest in self.files.values() for line in rest}
-        self.owed -= {line.number for line in lines} - standing
+        self.owed &= standing | {line.number for line, _ in self.partial.values()} | set(numbers)
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
