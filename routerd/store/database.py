@@ -30,6 +30,9 @@ CHECKED_BYTES_MAX = 64 * 1024 * 1024
 WAIT_S = 2.0
 """For another process that has the database, at the start."""
 
+SETTINGS = ("PRAGMA synchronous = FULL", "PRAGMA busy_timeout = 1000", "PRAGMA journal_size_limit = 67108864")
+"""Of the writing connection. FULL: what was committed is there after a power failure too."""
+
 Fold = Callable[[Contribution | None, Contribution | None], None]
 
 
@@ -67,9 +70,8 @@ def is_corrupt(error: sqlite3.Error) -> bool:
 async def connect(path: Path) -> aiosqlite.Connection:
     """The writing connection; transactions are begun and ended by hand."""
     connection = await aiosqlite.connect(path, isolation_level=None)
-    await connection.execute("PRAGMA synchronous = FULL")
-    await connection.execute("PRAGMA busy_timeout = 1000")
-    await connection.execute("PRAGMA journal_size_limit = 67108864")
+    for setting in SETTINGS:
+        await connection.execute(setting)
     return connection
 
 

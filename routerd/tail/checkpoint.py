@@ -15,7 +15,8 @@ import msgspec
 from routerd.sources.base import FileKind
 
 HEAD_BYTES = 4096
-MARKER_BYTES = 64
+MARKER_BYTES = 4096
+"""Enough to tell lines apart that end alike: it costs 2 µs a look, as the head does."""
 
 
 class Stat(msgspec.Struct, frozen=True):

@@ -367,7 +367,7 @@ def row(number: int, value: int) -> bytes:
     """A line; all of one number are equally long but for the digits of their values. Every third is a long one."""
     values = {
         "id": str(number),
-        "task": {"goal": f"task {number} é" + "x" * (5000 if number % 3 == 0 else 0)},
+        "task": {"goal": f"task {number} é" + f" {number}" * (1500 if number % 3 == 0 else 0)},
         "dispatch": {"executor": "delegate", "model": "m"},
         "succeeded": True,
         "wall_time_ms": value,

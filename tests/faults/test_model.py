@@ -41,6 +41,9 @@ ONCE_WRONG: dict[str, list[Step]] = {
         ("append", "a.jsonl", 3), ("look",), ("part", "a.jsonl", 0.999), ("rotate_away", "a.jsonl", 0),
         ("append", "a.jsonl", 2),
     ],
+    "taken back in the middle of a long line, and written anew": [
+        ("append", "a.jsonl", 5), ("part", "a.jsonl", 0.3), ("look",), ("undo", "a.jsonl", 1, 3),
+    ],
     "an old line edited while others were added, then killed before the file was compared": [
         ("append", "a.jsonl", 7), ("look",), ("edit", "a.jsonl", 0.6, False, 3), ("look",), ("kill",),
     ],
