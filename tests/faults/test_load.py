@@ -61,13 +61,14 @@ class Asking(threading.Thread):
 
 
 @contextmanager
-def answered_all_the_while(daemon: Daemon) -> Iterator[None]:
-    """While the body runs every question is answered, and soon."""
+def answered_all_the_while(daemon: Daemon, answers: int = 1) -> Iterator[None]:
+    """While the body runs, and until so many have been answered, every question is answered, and soon."""
     asking = Asking(daemon)
     daemon.ask("recommend", task={"goal": "x"}, candidates=["local", HAIKU])
     asking.start()
     try:
         yield
+        daemon.until(lambda: len(asking.took) >= answers)
     finally:
         asking.stop()
 
