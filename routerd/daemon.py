@@ -26,7 +26,7 @@ import structlog
 
 from routerd import __version__
 from routerd.catalog import Catalog
-from routerd.config import Config, changed_keys, load
+from routerd.config import Config, ObjectiveConfig, changed_keys, load
 from routerd.core import Core, core
 from routerd.engine import Engine
 from routerd.errors import ConfigError, InvalidParams
@@ -108,6 +108,11 @@ class Service:
     def catalog(self) -> Catalog:
         """The catalogue in force."""
         return self._core.catalog
+
+    @property
+    def objective(self) -> ObjectiveConfig:
+        """Of the configuration in force."""
+        return self._core.config.objective
 
     def now(self) -> float:
         return time.time()

@@ -51,7 +51,7 @@ LAYERS = [
     ],
     ["store", "redact", "describe", "records", "tail.checkpoint", "tail.lines", "tail"],
     ["replay"],
-    ["engine", "evaluation", "effects"],
+    ["engine", "evaluation", "effects", "otherwise"],
     ["choice", "slate", "gate"],
     ["policies", "sources", "catalog"],
     ["posterior", "prior", "evidence", "reward", "features", "budget", "policy_yaml", "matrix"],

@@ -37,6 +37,55 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
     return view
 
 
+def print_table(
+    to: "Console",
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    less: Sequence[str] = (),
+) -> None:
+    """
+    Prints a table that fits: columns that say the same everywhere as nothing are left out, and where there is no room
+    those of `less`, in this order. What was left out for want of room is named below.
+    """
+    kept = [number for number, _ in enumerate(headings) if any(row[number] for row in rows)]
+    gone: list[str] = []
+    for name in (None, *less):
+        if name is not None and headings.index(name) in kept:
+            kept.remove(headings.index(name))
+            gone.append(name)
+        view = table(
+            [headings[number] for number in kept],
+            [[row[number] for number in kept] for row in rows],
+            right=[place for place, number in enumerate(kept) if number in right],
+        )
+        if to.measure(view, options=to.options.update(width=WIDTH_MAX)).maximum <= to.width:
+            break
+    to.print(view)
+    if gone:
+        to.print(f"(no room for: {', '.join(gone)}; a wider terminal or --json has it)", style="dim")
+
+
+WIDTH_MAX = 1000
+"""No table is so wide."""
+
+
+def bar(mean: float, low: float, high: float, width: int = 24) -> str:
+    """
+    A probability as a place on a line from 0 to 1, with its interval.
+
+    >>> bar(0.5, 0.25, 0.75, 9)
+    '  ├─●─┤  '
+    """
+    at = [round(min(max(value, 0.0), 1.0) * (width - 1)) for value in (low, mean, high)]
+    cells = [" "] * width
+    cells[at[0] : at[2] + 1] = "─" * (at[2] + 1 - at[0])
+    cells[at[0]], cells[at[2]] = "├", "┤"
+    cells[at[1]] = "●"
+    return "".join(cells)
+
+
 def percent(value: float | None) -> str:
     """A probability as a percentage."""
     return "?" if value is None else f"{100 * value:.0f} %"

@@ -12,10 +12,12 @@ import msgspec
 
 from routerd import __version__
 from routerd.catalog import Catalog
+from routerd.config import ObjectiveConfig
 from routerd.engine import Engine
 from routerd.errors import NoSuchDecision, RequestError
 from routerd.events import Decision, Outcome, Recommend, ref_keys
 from routerd.features import extract, tier_of_parent
+from routerd.otherwise import changes, prices_of
 from routerd.records import Report
 from routerd.redact import redact
 from routerd.rpc.messages import (
@@ -37,6 +39,7 @@ from routerd.rpc.messages import (
     ModelsResult,
     Neighbour,
     Params,
+    Prices,
     RecommendBatchParams,
     RecommendBatchResult,
     RecommendResult,
@@ -85,6 +88,10 @@ class Ports(Protocol):
     @property
     def catalog(self) -> Catalog:
         """The catalogue in force."""
+
+    @property
+    def objective(self) -> ObjectiveConfig:
+        """What success and time are worth, as configured."""
 
     def now(self) -> float:
         """Unix seconds."""
@@ -235,6 +242,7 @@ class Handlers:
         if known is None:
             raise NoSuchDecision(f"no decision {params.decision_id!r} is known", {"decision_id": params.decision_id})
         decision = known.decision
+        prices = prices_of(decision.considered, self._ports.objective)
         own, logs, prior = self._ports.engine.shares(decision.scope, decision.arm, self._ports.now())
         return ExplainResult(
             decision_id=decision.decision_id,
@@ -257,6 +265,12 @@ class Handlers:
             nearest=known.nearest,
             evidence=EvidenceShares(own=own, logs=logs, prior=prior),
             outcome=msgspec.UNSET if known.outcome is None else known.outcome,
+            basis=decision.basis,
+            reason=decision.reason,
+            prices=msgspec.UNSET
+            if prices is None
+            else Prices(**{n: getattr(prices, n) for n in Prices.__struct_fields__}),
+            otherwise=[] if prices is None else changes(decision.considered, prices),
         )
 
     def _arms(self, params: ArmsParams) -> ArmsResult:

@@ -25,6 +25,7 @@ from routerd.events import (
     Task,
     Wire,
 )
+from routerd.otherwise import Change
 
 PROTOCOL: Final = 1
 
@@ -277,8 +278,16 @@ class EvidenceShares(Result, frozen=True, kw_only=True):
     prior: float
 
 
+class Prices(Result, frozen=True, kw_only=True):
+    """What was dear when a decision was made: US dollars for a success and an hour, and the weight of a dollar."""
+
+    success_usd: float
+    hour_usd: float
+    money: float
+
+
 class ExplainResult(Result, frozen=True, kw_only=True):
-    """Why a decision was made."""
+    """Why a decision was made; `otherwise` are changes of one price that make another arm worth most."""
 
     decision_id: str
     at: float
@@ -290,6 +299,10 @@ class ExplainResult(Result, frozen=True, kw_only=True):
     nearest: list[Neighbour]
     evidence: EvidenceShares
     outcome: Outcome | UnsetType = UNSET
+    basis: Basis | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    prices: Prices | UnsetType = UNSET
+    otherwise: list[Change] = []
 
 
 class ArmsResult(Result, frozen=True, kw_only=True):
