@@ -21,6 +21,7 @@ VERBS = {
     "savings": ("savings:savings", "What another choice would have saved, and what was saved already."),
     "drift": ("drift:drift", "What ran on another model than was asked for, and arms that have changed."),
     "metrics": ("metrics:metrics", "Figures for Prometheus, and decisions as OpenTelemetry spans."),
+    "demo": ("demo:demo", "Made-up sessions, played through the real readers, to try every verb on."),
     "events": ("events:events", "Decisions and outcomes as they come."),
     "replay": ("replay:replay", "What each policy would have earned on tasks whose outcomes are all known."),
     "import": ("import_:import_", "Outcomes from elsewhere, read once."),

@@ -88,7 +88,7 @@ async def _once(settings: Settings, config: Config, json: bool) -> int:
     if json:
         print_json(status[0])
         return 0
-    _table(settings.state_dir / "routerd.db", console())
+    print_summary(settings.state_dir / "routerd.db", console())
     return 0
 
 
@@ -104,7 +104,7 @@ async def _serve(settings: Settings, config: Config) -> None:
             await parts.tail.reading.settled()
         await parts.writer.write([])
         _read(parts.tail, time.monotonic() - started, out)
-        if _table(parts.path, out):
+        if print_summary(parts.path, out):
             out.print(NEXT.format(socket=settings.socket_path), style="dim")
 
     await daemon.serve(settings, config, on_ready=first_minute if sys.stderr.isatty() else None)
@@ -139,7 +139,7 @@ def _read(tail: Tail, took_s: float, out: Console) -> None:
         out.print(f"cannot be read: {path}: {reason}")
 
 
-def _table(path: Path, out: Console) -> bool:
+def print_summary(path: Path, out: Console) -> bool:
     """Prints the first table; False when there is nothing to put into it."""
     with closing(read_only(path)) as connection:
         lines = tabulate(reader.summaries(connection))

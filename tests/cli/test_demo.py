@@ -1,0 +1,200 @@
+"""`routerctl demo`: what is played is what is read, nothing of the user's is touched, and nothing is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from routerd.cli.demo.story import AGENTS, DAY_S, MOVED, PINNED, SPAN_DAYS, Agent, Session, history
+from routerd.cli.demo.writing import write
+from tests.harness import PROGRAMS, Place
+from tests.sources.codex_logs import home_files
+
+NOW = 1_790_000_000.0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Demonstrations are made below TMPDIR."""
+    place = Place(tmp_path)
+    (tmp_path / "t").mkdir()
+    place.env["TMPDIR"] = str(tmp_path / "t")
+    return place
+
+
+def left(place: Place) -> list[str]:
+    return sorted(path.name for path in (place.home / "t").iterdir())
+
+
+class Running:
+    """A demonstration in the foreground."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.process = subprocess.Popen(
+            [str(PROGRAMS / "routerctl"), "demo", "--every-s", "0.2", "--json"],
+            env=place.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.communicate()[1]
+        self.told: Any = json.loads(line)
+
+    def verb(self, *arguments: str) -> Any:
+        return json.loads(self.place.run("routerctl", "demo", "--", *arguments, "--json", check=True).stdout)
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=30)
+        return self.process.returncode, said.decode()
+
+
+@pytest.fixture
+def demo(place: Place) -> Iterator[Running]:
+    running = Running(place)
+    with running.process:  # closes its pipes
+        yield running
+        if running.process.poll() is None:
+            running.end()
+
+
+def sessions(agent: Agent) -> list[Session]:
+    """As `write` plays them, in the same order of draws."""
+    rng = np.random.default_rng(3)
+    for one in AGENTS:
+        found = list(history(one, NOW, rng))
+        if one is agent:
+            return found
+    raise AssertionError
+
+
+def test_every_delegation_is_read_as_it_was_played(place: Place) -> None:
+    """Agent by agent and model by model: how many there were, how many succeeded, and how long they took."""
+    write(place.home, NOW, np.random.default_rng(3))
+    place.once()
+    for agent in AGENTS:
+        tasks = [task for session in sessions(agent) for task in session.tasks]
+        for model in agent.shares:
+            played = [task for task in tasks if task.model == model]
+            found = place.query(
+                "SELECT succeeded, wall_time_ms, cost_usd FROM outcomes WHERE executor = 'delegate' AND ended "
+                f"AND agent = '{agent.name}' AND model = '{model}'"
+            )
+            assert len(found) == len(played) > 20
+            assert sum(row[0] for row in found) == sum(task.succeeded for task in played)
+            told_s = sum(row[1] for row in found) / 1000.0
+            assert told_s == pytest.approx(sum(task.seconds for task in played), rel=0.03)
+            assert all(row[2] > 0.0 for row in found)
+    alone = [one.alone for one in sessions(AGENTS[0]) if one.alone]
+    (row,) = place.query(
+        "SELECT count(*), sum(succeeded) FROM outcomes WHERE executor = 'local' AND agent = 'claude-code' "
+        "AND learnt IS NOT NULL"
+    )
+    assert row == (len(alone), sum(one.succeeded for one in alone))
+
+
+def test_the_story_has_what_the_verbs_are_to_find() -> None:
+    claude, codex, _ = (sessions(agent) for agent in AGENTS)
+    pinned = [task for session in claude for task in session.tasks if (task.asked, task.model) == PINNED]
+    assert len(pinned) >= 10
+    moved = [task for session in codex for task in session.tasks if task.model == MOVED[0]]
+    late = [task.succeeded for task in moved if NOW - task.at < 14 * DAY_S]
+    early = [task.succeeded for task in moved if NOW - task.at >= 14 * DAY_S]
+    assert sum(late) / len(late) < sum(early) / len(early) - 0.3
+    assert all(NOW - session.at <= SPAN_DAYS * DAY_S for session in claude)
+    assert len({task.id for session in claude for task in session.tasks}) == sum(len(one.tasks) for one in claude)
+
+
+def test_a_verb_on_a_demonstration_of_its_own(place: Place) -> None:
+    done = place.run("routerctl", "demo", "--", "drift", "--json", check=True)
+    found = json.loads(done.stdout)
+    assert [(one["asked"], one["ran"]) for one in found["strayed"]] == [PINNED]
+    assert [one["arm"] for one in found["moved"]] == [f"delegate:openai:{MOVED[0]}@medium"]
+    assert "is played for this command alone" in done.stderr
+    assert left(place) == []
+    assert not place.state.exists()
+
+
+def test_an_error_of_the_verb_is_the_error_of_the_command(place: Place) -> None:
+    done = place.run("routerctl", "demo", "--", "explain", "d_none")
+    assert done.returncode == 1
+    assert "no decision 'd_none'" in done.stderr
+    assert left(place) == []
+
+
+def test_it_can_be_looked_at_while_it_goes_on(place: Place, demo: Running) -> None:
+    assert demo.told["environment"]["ROUTERD_SOCKET"].startswith(str(place.home / "t"))
+    savings = demo.verb("savings")
+    audits = [line["audit"] for line in savings["lines"] if line["agent"] == "claude-code" and line["audit"]]
+    assert any(audit["decisions"] and audit["success"]["figure"] for audit in audits)
+    assert {line["verdict"] for line in savings["lines"]} & {"switch", "unsure"}
+    arms = {
+        one["arm"]: one["posterior"]["success"]["mean"] for one in demo.verb("arms", "--kind", "refactorer")["arms"]
+    }
+    assert arms["delegate:anthropic:claude-haiku-5-5"] < arms["delegate:anthropic:claude-opus-5-5"] - 0.2
+    assert "local" in arms
+    first = demo.verb("events", "--event", "decision", "--count", "1")
+    explained = demo.verb("explain", first["decision_id"])
+    assert explained["nearest"][0]["transcript"].startswith(demo.told["home"])
+    assert explained["prices"] == {"success_usd": 5.0, "hour_usd": 10.0, "money": 1.0}
+    played = demo.verb("replay", demo.told["replay"], "--orders", "2")
+    assert played["tasks"] == 150
+    code, said = demo.end()
+    assert code == 0
+    assert "nothing of it is left" in said
+    assert left(place) == []
+
+
+def test_it_tidies_up_when_its_terminal_closes(place: Place, demo: Running) -> None:
+    assert demo.end(signal.SIGHUP)[0] == 0
+    assert left(place) == []
+
+
+def test_there_is_one_at_a_time_and_a_killed_one_leaves_no_daemon(place: Place, demo: Running) -> None:
+    second = place.run("routerctl", "demo")
+    assert second.returncode == 2
+    assert "a demonstration runs already" in second.stderr
+    base = Path(demo.told["base"])
+    daemon = int((base / "s.lock").read_text())
+    demo.process.kill()
+    demo.process.wait()
+    subprocess.run(["timeout", "30", "tail", f"--pid={daemon}", "-f", "/dev/null"], check=True)
+    assert place.run("routerctl", "demo", "--", "status").returncode == 0
+    assert left(place) == []
+
+
+def test_the_users_own_daemon_and_logs_are_left_alone(place: Place) -> None:
+    place.write(home_files())
+    with place.daemon() as own:
+        own.until(lambda: own.completions() > 10)
+        before, seen = own.completions(), snapshot(place)
+        assert place.run("routerctl", "demo", "--", "arms").returncode == 0
+        assert own.completions() == before
+        assert snapshot(place) == seen
+
+
+def snapshot(place: Place) -> dict[str, int]:
+    """The user's files and when they were written; the daemon's own database lives."""
+    return {
+        str(path): path.stat().st_mtime_ns
+        for path in place.home.rglob("*")
+        if path.is_file() and place.state not in path.parents and path.name != "daemon.log"
+    }
+
+
+def test_somebody_elses_directory_is_not_used(place: Place) -> None:
+    there = place.home / "t" / f"routerd-demo-{os.getuid()}"
+    there.mkdir(mode=0o755)
+    there.chmod(0o777)
+    done = place.run("routerctl", "demo")
+    assert done.returncode == 2
+    assert "not a directory of your own alone" in done.stderr
+    assert list(there.iterdir()) == []
