@@ -113,70 +113,53 @@ def test_the_story_has_what_the_verbs_are_to_find() -> None:
     assert len({task.id for session in claude for task in session.tasks}) == sum(len(one.tasks) for one in claude)
 
 
-def test_a_verb_on_a_demonstration_of_its_own(place: Place) -> None:
-    done = place.run("routerctl", "demo", "--", "drift", "--json", check=True)
-    found = json.loads(done.stdout)
-    assert [(one["asked"], one["ran"]) for one in found["strayed"]] == [PINNED]
-    assert [one["arm"] for one in found["moved"]] == [f"delegate:openai:{MOVED[0]}@medium"]
+def test_all_that_can_be_done_with_one(place: Place, demo: Running) -> None:
+    """Looked at while it goes on; there is one at a time; killed, it leaves no daemon, and the next one tidies up."""
+    assert demo.told["environment"]["ROUTERD_SOCKET"].startswith(str(place.home / "t"))
+    _what_there_is_to_see(demo)
+    second = place.run("routerctl", "demo")
+    assert second.returncode == 2
+    assert "a demonstration runs already" in second.stderr
+    daemon = int(Path(demo.told["base"], "s.lock").read_text())
+    demo.process.kill()
+    subprocess.run(["timeout", "30", "tail", f"--pid={daemon}", "-f", "/dev/null"], check=True)
+    done = place.run("routerctl", "demo", "--", "explain", "d_none")  # on one of its own
+    assert done.returncode == 1
     assert "is played for this command alone" in done.stderr
+    assert "no decision 'd_none'" in done.stderr
     assert left(place) == []
     assert not place.state.exists()
 
 
-def test_an_error_of_the_verb_is_the_error_of_the_command(place: Place) -> None:
-    done = place.run("routerctl", "demo", "--", "explain", "d_none")
-    assert done.returncode == 1
-    assert "no decision 'd_none'" in done.stderr
-    assert left(place) == []
-
-
-def test_it_can_be_looked_at_while_it_goes_on(place: Place, demo: Running) -> None:
-    assert demo.told["environment"]["ROUTERD_SOCKET"].startswith(str(place.home / "t"))
+def _what_there_is_to_see(demo: Running) -> None:
+    drift = demo.verb("drift")
+    assert [(one["asked"], one["ran"]) for one in drift["strayed"]] == [PINNED]
+    assert [one["arm"] for one in drift["moved"]] == [f"delegate:openai:{MOVED[0]}@medium"]
     savings = demo.verb("savings")
     audits = [line["audit"] for line in savings["lines"] if line["agent"] == "claude-code" and line["audit"]]
     assert any(audit["decisions"] and audit["success"]["figure"] for audit in audits)
     assert {line["verdict"] for line in savings["lines"]} & {"switch", "unsure"}
-    arms = {
-        one["arm"]: one["posterior"]["success"]["mean"] for one in demo.verb("arms", "--kind", "refactorer")["arms"]
-    }
+    believed = demo.verb("arms", "--kind", "refactorer")["arms"]
+    arms = {one["arm"]: one["posterior"]["success"]["mean"] for one in believed}
     assert arms["delegate:anthropic:claude-haiku-5-5"] < arms["delegate:anthropic:claude-opus-5-5"] - 0.2
     assert "local" in arms
-    first = demo.verb("events", "--event", "decision", "--count", "1")
-    explained = demo.verb("explain", first["decision_id"])
+    decision = demo.verb("events", "--event", "decision", "--count", "1")
+    explained = demo.verb("explain", decision["decision_id"])
     assert explained["nearest"][0]["transcript"].startswith(demo.told["home"])
     assert explained["prices"] == {"success_usd": 5.0, "hour_usd": 10.0, "money": 1.0}
-    played = demo.verb("replay", demo.told["replay"], "--orders", "2")
-    assert played["tasks"] == 150
-    code, said = demo.end()
-    assert code == 0
-    assert "nothing of it is left" in said
-    assert left(place) == []
-
-
-def test_it_tidies_up_when_its_terminal_closes(place: Place, demo: Running) -> None:
-    assert demo.end(signal.SIGHUP)[0] == 0
-    assert left(place) == []
-
-
-def test_there_is_one_at_a_time_and_a_killed_one_leaves_no_daemon(place: Place, demo: Running) -> None:
-    second = place.run("routerctl", "demo")
-    assert second.returncode == 2
-    assert "a demonstration runs already" in second.stderr
-    base = Path(demo.told["base"])
-    daemon = int((base / "s.lock").read_text())
-    demo.process.kill()
-    demo.process.wait()
-    subprocess.run(["timeout", "30", "tail", f"--pid={daemon}", "-f", "/dev/null"], check=True)
-    assert place.run("routerctl", "demo", "--", "status").returncode == 0
-    assert left(place) == []
+    assert demo.verb("replay", demo.told["replay"], "--orders", "1")["tasks"] == 150
 
 
 def test_the_users_own_daemon_and_logs_are_left_alone(place: Place) -> None:
+    """And it tidies up when its terminal closes."""
     place.write(home_files())
     with place.daemon() as own:
         own.until(lambda: own.completions() > 10)
         before, seen = own.completions(), snapshot(place)
-        assert place.run("routerctl", "demo", "--", "arms").returncode == 0
+        demo = Running(place)
+        with demo.process:
+            assert demo.end(signal.SIGHUP)[0] == 0
+        assert left(place) == []
         assert own.completions() == before
         assert snapshot(place) == seen
 
