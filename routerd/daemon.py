@@ -32,6 +32,7 @@ from routerd.engine import Engine
 from routerd.errors import ConfigError, InvalidParams
 from routerd.events import Decision, DelegateEvent, Outcome, arm_dispatch, event_name
 from routerd.nearest import nearest
+from routerd.places import config_path
 from routerd.records import Record, Report
 from routerd.rpc import notify
 from routerd.rpc.handlers import Explained, Handlers, Peer
@@ -227,7 +228,7 @@ class Service:
     # --- what is changed --------------------------------------------------------------------------------------------
 
     async def reload(self) -> ReloadResult:
-        path = self._settings.config_path
+        path = self._settings.config_path or config_path(os.environ)  # a file may have come to its usual place since
         try:
             config = read_config(path)
             changed = changed_keys(self._core.config, config)

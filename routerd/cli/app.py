@@ -22,6 +22,7 @@ VERBS = {
     "drift": ("drift:drift", "What ran on another model than was asked for, and arms that have changed."),
     "metrics": ("metrics:metrics", "Figures for Prometheus, and decisions as OpenTelemetry spans."),
     "demo": ("demo:demo", "Made-up sessions, played through the real readers, to try every verb on."),
+    "top": ("top:top", "Decisions and outcomes as they come, and beliefs that narrow; keys forbid or pin an arm."),
     "events": ("events:events", "Decisions and outcomes as they come."),
     "replay": ("replay:replay", "What each policy would have earned on tasks whose outcomes are all known."),
     "import": ("import_:import_", "Outcomes from elsewhere, read once."),

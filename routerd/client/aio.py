@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket as sockets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from routerd.client import (
@@ -13,6 +14,7 @@ from routerd.client import (
     TIMEOUT_S,
     BadReply,
     check_peer,
+    notification_of,
     read_reply,
     request,
     result_of,
@@ -60,18 +62,47 @@ async def call(
     return result_of(reply)
 
 
+async def subscribe(
+    events: Iterable[str] | None = None, *, socket: StrPath | None = None
+) -> AsyncGenerator[dict[str, Any], None]:
+    """
+    Events as they come; see `routerd.client.subscribe`.
+
+    Raises:
+        UnreachableError: No daemon answers, or it went away.
+        RequestError: It refuses.
+    """
+    timeout_s = 5.0
+    try:
+        async with asyncio.timeout(timeout_s) as waiting, _connected(socket) as (reader, writer):
+            writer.write(request("subscribe", {} if events is None else {"events": list(events)}))
+            result_of(read_reply(await reader.readuntil()))
+            waiting.reschedule(None)
+            while True:
+                yield notification_of(await reader.readuntil())
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        told = error if isinstance(error, OSError) else BadReply("the daemon closed the connection")
+        unreachable(told, socket, timeout_s)
+
+
 async def _exchange(
     method: str, params: Mapping[str, Any] | None, socket: StrPath | None, timeout_s: float
 ) -> dict[str, Any]:
-    async with asyncio.timeout(timeout_s):
-        path = socket_path(os.environ, socket)
-        reader, writer = await asyncio.open_unix_connection(path, limit=REPLY_BYTES_MAX)
+    async with asyncio.timeout(timeout_s), _connected(socket) as (reader, writer):
         try:
-            made: sockets.socket = writer.get_extra_info("socket")
-            check_peer(made.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12))
             writer.write(request(method, params))
             return read_reply(await reader.readuntil())
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             raise BadReply("the daemon closed the connection, or what answers is not routerd") from None
-        finally:
-            writer.transport.abort()
+
+
+@asynccontextmanager
+async def _connected(socket: StrPath | None) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    path = socket_path(os.environ, socket)
+    reader, writer = await asyncio.open_unix_connection(path, limit=REPLY_BYTES_MAX)
+    try:
+        made: sockets.socket = writer.get_extra_info("socket")
+        check_peer(made.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12))
+        yield reader, writer
+    finally:
+        writer.transport.abort()
