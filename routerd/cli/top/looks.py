@@ -13,11 +13,12 @@ def arm_cells(arm: Mapping[str, Any], first: Mapping[str, Any], now: float) -> l
     """
     An arm as it is believed in now; `first` is what was believed when the view was opened.
 
-    The last cell says how far the interval of its success has narrowed since then, in points to either side.
+    The fifth cell says how far the interval of its success has narrowed since then, in points to either side.
     """
     success, before = arm["posterior"]["success"], first["posterior"]["success"]
     return [
         arm["arm"],
+        "" if arm["in_pool"] else "out",
         bar(success["mean"], success["low"], success["high"], BAR_WIDTH),
         interval(success["mean"], success["low"], success["high"]),
         _narrowed(_half(before), _half(success)),
@@ -25,11 +26,10 @@ def arm_cells(arm: Mapping[str, Any], first: Mapping[str, Any], now: float) -> l
         duration(arm["posterior"]["wall_time_ms"]["mean"]),
         dollars(arm["posterior"]["cost_usd"]["mean"]),
         "never" if arm["last_seen"] is None else ago(now - arm["last_seen"]),
-        "" if arm["in_pool"] else "forbidden",
     ]
 
 
-ARM_HEADINGS = ("arm", "success, 0 to 100 %", "", "±", "n", "time", "cost", "last seen", "")
+ARM_HEADINGS = ("arm", "pool", "success, 0 to 100 %", "", "±", "n", "time", "cost", "last seen")
 
 
 def _half(estimate: Mapping[str, Any]) -> float:

@@ -190,7 +190,7 @@ class Top(App[None]):
             self.notify(str(error), severity="error", markup=False)
             return
         page = io.StringIO()
-        width = max(60, self.size.width * 9 // 10 - 8)
+        width = max(60, self.size.width * 9 // 10 - 18)
         explain.render(answer, Console(file=page, width=width, highlight=False, markup=False, color_system=None))
         self.push_screen(Said(page.getvalue()))
 
