@@ -36,7 +36,7 @@ LAYERS = [
     ],
     ["tail.reading"],
     ["tail.worker", "tail.discover", "tail.group", "tail.logfile", "tail.rows", "tail.files", "client", "integrations"],
-    ["rpc.handlers", "nearest", "summary", "savings", "audit", "drift", "metrics", "spans"],
+    ["rpc.handlers", "nearest", "summary", "savings", "audit", "drift", "metrics", "spans", "foresight", "page"],
     ["integrations.edits"],
     [
         "rpc.jsonrpc",
@@ -57,7 +57,7 @@ LAYERS = [
     ["posterior", "prior", "evidence", "reward", "features", "budget", "policy_yaml", "matrix"],
     ["config", "places"],
     ["events"],
-    ["errors", "quick_json", "__init__"],
+    ["errors", "quick_json", "units", "__init__"],
 ]
 PURE = next(number for number, line in enumerate(LAYERS) if "summary" in line)
 UPWARD = {

@@ -20,6 +20,7 @@ VERBS = {
     "resolve": ("resolve:resolve", "What a model string means, who serves it, which credential it needs."),
     "savings": ("savings:savings", "What another choice would have saved, and what was saved already."),
     "drift": ("drift:drift", "What ran on another model than was asked for, and arms that have changed."),
+    "dashboard": ("dashboard:dashboard", "All of that as one page of HTML, to look at in a browser."),
     "metrics": ("metrics:metrics", "Figures for Prometheus, and decisions as OpenTelemetry spans."),
     "demo": ("demo:demo", "Made-up sessions, played through the real readers, to try every verb on."),
     "top": ("top:top", "Decisions and outcomes as they come, and beliefs that narrow; keys forbid or pin an arm."),

@@ -1,4 +1,4 @@
-"""What `savings`, `drift` and `metrics` ask of the database: the past, on a read-only connection."""
+"""What `savings`, `drift`, `metrics` and `dashboard` ask of the database: the past, on a read-only connection."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from routerd.evaluation import Seen, seen
 from routerd.events import Contribution, Decision, Dispatch, Tokens, arm_dispatch
 from routerd.features import looked_at, vector
 from routerd.metrics import BUCKETS_S, Sample, histogram
+from routerd.page.figures import Counted, Learnt
 from routerd.savings import Task
 from routerd.spans import Done
 from routerd.store.rows import contribution_of
@@ -158,3 +159,32 @@ def decided_tasks(connection: sqlite3.Connection, since: float) -> Iterator[tupl
                 tokens=None if tokens is None else _tokens.decode(tokens),
             )
         yield _decisions.decode(body), done
+
+
+def learnt(connection: sqlite3.Connection) -> list[Learnt]:
+    """Every outcome that is learnt from, in the order in which they ended."""
+    found = []
+    for kind, text, features in connection.execute(queries()["outcomes_learnt"]):
+        contribution = contribution_of(text, features)
+        assert contribution is not None
+        found.append(Learnt(kind or NO_KIND, contribution))
+    return found
+
+
+def counted(connection: sqlite3.Connection, since: float) -> Counted:
+    """Units that ended, and decisions that were made, since a moment."""
+    delegations, turns, hours, cost_usd, unknown, censored, verdicts = connection.execute(
+        queries()["ended_in_all"], (since,)
+    ).fetchone()
+    decisions, explored = connection.execute(queries()["decided_in_all"], (since,)).fetchone()
+    return Counted(
+        delegations=delegations,
+        turns=turns,
+        hours=hours,
+        cost_usd=cost_usd,
+        unknown=unknown,
+        censored=censored,
+        verdicts=verdicts,
+        decisions=decisions,
+        explored=explored,
+    )

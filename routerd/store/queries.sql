@@ -170,3 +170,16 @@ SELECT decisions.body, outcomes.agent, outcomes.arm, outcomes.model, outcomes.en
   outcomes.cost_usd, outcomes.succeeded, outcomes.censored, outcomes.tokens
 FROM decisions LEFT JOIN outcomes ON outcomes.decision_id = decisions.id AND outcomes.ended = 1
 WHERE decisions.at >= ? ORDER BY decisions.at, decisions.id;
+
+-- name: outcomes_learnt
+SELECT kind, learnt, features FROM outcomes WHERE learnt IS NOT NULL ORDER BY ended_at, id;
+
+-- name: ended_in_all
+SELECT coalesce(sum(executor = 'delegate'), 0), coalesce(sum(executor = 'local'), 0),
+  coalesce(sum(wall_time_ms), 0) / 3600000.0, coalesce(sum(cost_usd), 0.0),
+  coalesce(sum(succeeded IS NULL AND censored IS NULL), 0), coalesce(sum(censored IS NOT NULL), 0),
+  coalesce(sum(CASE WHEN succeeded IS NOT NULL AND censored IS NULL THEN weight END), 0.0)
+FROM outcomes WHERE ended = 1 AND ended_at >= ?;
+
+-- name: decided_in_all
+SELECT count(*), coalesce(sum(explored), 0) FROM decisions WHERE at >= ?;

@@ -1,0 +1,5 @@
+"""One page of HTML that shows what history says: figures in, text out. Nothing is fetched, nothing runs in it."""
+
+from routerd.page.document import MARK, document
+
+__all__ = ["MARK", "document"]
