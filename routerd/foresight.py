@@ -2,16 +2,17 @@
 Each outcome as it was expected before it came: how fast belief learns, and whether it is as sure as it may be.
 
 The outcomes are gone through in the order in which they ended. Before one is learnt from, belief of then says what it
-expects of that arm on that task (Dawid 1984, prequential analysis). So no figure here knows what it is judged by. Beside
-it stands what was expected before any outcome at all, by the arm's attributes alone: what learning is worth is the
-difference.
+expects of that arm on that task (Dawid 1984, prequential analysis). So no figure here knows what it is judged by.
+Beside it stands what was expected before any outcome at all, by the arm's attributes alone: what learning is worth is
+the difference.
 
 Belief is solved anew whenever outcomes have grown by a twentieth, so that a long history takes hundreds of solves and
-not one an outcome; of a very long one only every so-manieth outcome is looked at, though all are learnt from.
+not one an outcome; of a very long one only some outcomes, evenly spread, are looked at, though all are learnt from.
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -219,7 +220,7 @@ def windows(outcomes: int) -> list[tuple[int, int]]:
         edges.pop()
     if len(edges) > 1:
         edges[-1] = outcomes
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _error(target: int, off: Floats, weight: Floats) -> float | None:
@@ -234,7 +235,7 @@ def _error(target: int, off: Floats, weight: Floats) -> float | None:
 
 
 def bins(seen: Foreseen) -> list[Bin]:
-    """Calibration of success: bins worth about as many verdicts each, at least `ENOUGH`; none where two would not be."""
+    """Calibration of success: bins worth as many verdicts each, at least `ENOUGH`; none where two would not be."""
     judged = seen.weight[:, 0] > 0.0
     expected, y, weight = (column[judged, 0] for column in (seen.expected, seen.y, seen.weight))
     count = min(BINS_MAX, int(weight.sum() / ENOUGH)) if len(weight) else 0

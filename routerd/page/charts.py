@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 import msgspec
 
 from routerd.page.elements import el, put, short
-from routerd.page.scales import Scale
+from routerd.page.scales import Scale, Span
 
 WIDTH: Final = 340.0
 COLOURS: Final = 8
@@ -23,12 +23,22 @@ KAPPA: Final = 0.5523
 """How far the handles of a Bézier curve reach for a quarter of an ellipse."""
 
 
-class Span(msgspec.Struct, frozen=True):
-    """A value with its 90 % interval."""
+class Told(msgspec.Struct, frozen=True):
+    """
+    What a chart is called and says.
 
-    mean: float
-    low: float
-    high: float
+    Attributes:
+        name: Unique on the page.
+        title: In a few words.
+        said: The sentence for whoever cannot see it.
+        across, up: What its axes are.
+    """
+
+    name: str
+    title: str
+    said: str
+    across: str = ""
+    up: str = ""
 
 
 def letter(index: int) -> str:
@@ -36,16 +46,16 @@ def letter(index: int) -> str:
     return chr(ord("A") + index)
 
 
-def picture(name: str, title: str, said: str, height: float, *children: Element) -> Element:
-    """The frame of a chart; `name` is unique on the page, `said` is the sentence for whoever cannot see it."""
+def picture(told: Told, height: float, *children: Element) -> Element:
+    """The frame of a chart."""
     return el(
         "svg",
-        el("title", title, id=f"{name}-t"),
-        el("desc", said, id=f"{name}-d"),
+        el("title", told.title, id=f"{told.name}-t"),
+        el("desc", told.said, id=f"{told.name}-d"),
         *children,
         viewBox=f"0 0 {WIDTH:.0f} {height:.0f}",
         role="img",
-        aria_labelledby=f"{name}-t {name}-d",
+        aria_labelledby=f"{told.name}-t {told.name}-d",
     )
 
 
@@ -59,7 +69,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Element:
     return el("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
-def axes(x: Scale, y: Scale, across: str, up: str) -> Element:
+def axes(x: Scale, y: Scale, told: Told) -> Element:
     """The grid of a chart with its marks and what the axes are."""
     group = el("g", class_="axes")
     for mark in x.marks:
@@ -68,7 +78,7 @@ def axes(x: Scale, y: Scale, across: str, up: str) -> Element:
     for mark in y.marks:
         at = y.at(mark)
         put(group, line(x.begin, at, x.end, at, "tick"), word(x.begin - 6, at + 4, y.word(mark), "end"))
-    put(group, word(x.end, y.begin + 33, across, "end", "what"), word(0, y.end - 10, up, class_="what"))
+    put(group, word(x.end, y.begin + 33, told.across, "end", "what"), word(0, y.end - 10, told.up, class_="what"))
     return group
 
 
@@ -84,9 +94,7 @@ class Blob(msgspec.Struct, frozen=True):
     sure: bool
 
 
-def ellipses(
-    name: str, title: str, said: str, blobs: Sequence[Blob], x: Scale, y: Scale, words: tuple[str, str]
-) -> Element:
+def ellipses(told: Told, blobs: Sequence[Blob], x: Scale, y: Scale) -> Element:
     """Each arm as a blob that spans its two intervals, with a dot at the means and its letter."""
     group, dots, taken = el("g"), el("g"), [(x.at(one.across.mean), y.at(one.up.mean)) for one in blobs]
     for index, one in reversed(list(enumerate(blobs))):
@@ -100,7 +108,7 @@ def ellipses(
         spot = _free(at, [*taken, *labels], x, y)
         labels.append(spot)
         put(dots, word(spot[0], spot[1] + 4, letter(index), "middle", f"letter c{index % COLOURS}"))
-    return picture(name, title, said, y.begin + 40, axes(x, y, *words), group, dots)
+    return picture(told, y.begin + 40, axes(x, y, told), group, dots)
 
 
 def _outline(one: Blob, x: Scale, y: Scale) -> str:
@@ -153,9 +161,7 @@ class Row(msgspec.Struct, frozen=True):
 ROW: Final = 46.0
 
 
-def tracks(
-    name: str, title: str, said: str, rows: Sequence[Row], scales: Sequence[Scale], heads: Sequence[str]
-) -> Element:
+def tracks(told: Told, rows: Sequence[Row], scales: Sequence[Scale], heads: Sequence[str]) -> Element:
     """Rows of intervals, one column for each scale; scales say where the columns are."""
     top, height = 18.0, 18.0 + ROW * len(rows)
     group = el("g")
@@ -163,10 +169,11 @@ def tracks(
         put(group, word(scale.begin, 11, head, class_="what"))
         for mark in scale.marks:
             at = scale.at(mark)
-            put(group, line(at, top + 18, at, height - 12, "tick"), word(at, height + 6, scale.word(mark), "middle"))
+            anchor = "start" if at <= scale.begin + 4 else "end" if at >= scale.end - 4 else "middle"
+            put(group, word(at, height + 6, scale.word(mark), anchor))
     for index, row in enumerate(rows):
         put(group, _row(row, top + ROW * index, scales))
-    return picture(name, title, said, height + 14, el("g", group, class_="axes"))
+    return picture(told, height + 14, el("g", group, class_="axes"))
 
 
 def _row(row: Row, y: float, scales: Sequence[Scale]) -> Element:
@@ -182,6 +189,7 @@ def _row(row: Row, y: float, scales: Sequence[Scale]) -> Element:
     for scale, track in zip(scales, row.tracks, strict=True):
         middle = y + 23
         put(group, line(scale.begin, middle, scale.end, middle, "rail"))
+        put(group, *(line(scale.at(mark), middle - 5, scale.at(mark), middle + 5, "tick") for mark in scale.marks))
         if track.span is not None:
             low, high, mean = (scale.at(value) for value in (track.span.low, track.span.high, track.span.mean))
             unsure = "" if row.sure else " unsure"
@@ -202,11 +210,11 @@ class Curve(msgspec.Struct, frozen=True):
     class_: str
 
 
-def curves(
-    name: str, title: str, said: str, drawn: Sequence[Curve], x: Scale, y: Scale, words: tuple[str, str]
-) -> Element:
-    """Lines with a dot at each point."""
+def curves(told: Told, drawn: Sequence[Curve], x: Scale, y: Scale, *, even: bool = False) -> Element:
+    """Lines with a dot at each point; with `even`, from corner to corner where both axes say the same."""
     group, ends = el("g"), []
+    if even:
+        put(group, line(x.at(x.low), y.at(y.low), x.at(x.high), y.at(y.high), "even"))
     for one in drawn:
         for part in _parts(one.points):
             places = [(x.at(a), y.at(b)) for a, b in part]
@@ -219,7 +227,7 @@ def curves(
     for at, one in sorted(ends, key=lambda item: -item[0]):
         lowest = min(at, lowest - 14)
         put(group, word(x.end + 6, lowest + 4, one.name, class_=f"end {one.class_}"))
-    return picture(name, title, said, y.begin + 40, axes(x, y, *words), group)
+    return picture(told, y.begin + 40, axes(x, y, told), group)
 
 
 def _parts(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float, float]]]:
@@ -232,26 +240,26 @@ def _parts(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[floa
     return [part for part in parts if part]
 
 
-def reliability(
-    name: str,
-    title: str,
-    said: str,
-    found: Sequence[tuple[float, Span, float]],
-    x: Scale,
-    y: Scale,
-    words: tuple[str, str],
-) -> Element:
-    """What was expected against what came: (expected, came with its interval, verdicts), and the line where both are one."""
+def reliability(told: Told, found: Sequence[tuple[float, Span, float]], x: Scale, y: Scale) -> Element:
+    """
+    What was expected against what came, and the line where both are one.
+
+    Args:
+        told: See `Told`.
+        found: What was expected, what came with its interval, and how many verdicts that rests on.
+        x: The axis of what was expected.
+        y: That of what came.
+    """
     group = el("g", line(x.at(x.low), y.at(x.low), x.at(x.high), y.at(x.high), "even"))
     most = max((verdicts for _, _, verdicts in found), default=1.0)
     for expected, came, verdicts in found:
         at = x.at(expected)
         put(group, line(at, y.at(came.low), at, y.at(came.high), "whisker learnt"))
         put(group, el("circle", cx=at, cy=y.at(came.mean), r=3 + 2 * (verdicts / most) ** 0.5, class_="dot learnt"))
-    return picture(name, title, said, y.begin + 40, axes(x, y, *words), group)
+    return picture(told, y.begin + 40, axes(x, y, told), group)
 
 
-def shares(name: str, title: str, said: str, rows: Sequence[tuple[str, str, float]]) -> Element:
+def shares(told: Told, rows: Sequence[tuple[str, str, float]]) -> Element:
     """Bars of a share of 1: (name, how it is said, share)."""
     group, height = el("g", class_="axes"), 42.0 * len(rows)
     for index, (label, text, share) in enumerate(rows):
@@ -260,4 +268,4 @@ def shares(name: str, title: str, said: str, rows: Sequence[tuple[str, str, floa
         put(group, el("rect", x=0, y=y + 18, width=WIDTH, height=6, rx=3, class_="rail"))
         put(group, el("rect", x=0, y=y + 18, width=max(3.0, WIDTH * share), height=6, rx=3, class_="fill stray"))
         put(group, word(0, y + 37, text, class_="said"))
-    return picture(name, title, said, height, group)
+    return picture(told, height, group)

@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Final
+from xml.etree.ElementTree import Element
 
+from routerd.page.arms import by_kind, tradeoff
+from routerd.page.comparing import drift, savings
 from routerd.page.elements import el, written
 from routerd.page.figures import Figures
+from routerd.page.learning import learning
+from routerd.page.overview import in_short
 from routerd.page.parts import section
-from routerd.page.history import drift, learning, savings
-from routerd.page.sections import by_kind, in_short, tradeoff
 
 MARK: Final = "<!doctype html><!-- written by routerctl dashboard -->"
 """How each page begins; what begins otherwise is not ours to overwrite."""
@@ -43,7 +46,7 @@ def document(figures: Figures) -> str:
     return f"{MARK}\n{written(el('html', head, body, lang='en'))}\n"
 
 
-def style():  # type: ignore[no-untyped-def]
+def style() -> Element:
     """The style sheet, as it is: the tree writes a style element without escaping."""
     element = el("style")
     element.text = sheet()
@@ -61,13 +64,13 @@ def day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
 
 
-def _banner(figures: Figures):  # type: ignore[no-untyped-def]
+def _banner(figures: Figures) -> Element:
     at = datetime.fromtimestamp(figures.until, UTC).strftime("%Y-%m-%d %H:%M UTC")
     links = [el("li", el("a", title, href=f"#{name}")) for name, title, _ in SECTIONS]
     return el(
         "header",
         el("p", "routerd", class_="brand"),
-        el("h1", "What your agents’ history says"),
+        el("h1", "What your agents' history says"),
         el(
             "p",
             f"Written {at}. Counts, savings and drift since {day(figures.since)}; belief from all outcomes.",
@@ -77,7 +80,7 @@ def _banner(figures: Figures):  # type: ignore[no-untyped-def]
     )
 
 
-def _foot(figures: Figures):  # type: ignore[no-untyped-def]
+def _foot(figures: Figures) -> Element:
     return el(
         "footer",
         el(

@@ -47,7 +47,7 @@ def number(value: str | float) -> str:
     """An attribute's value."""
     if isinstance(value, str):
         return plain(value)
-    return f"{value:.2f}".rstrip("0").rstrip(".") if value == value else "0"
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def plain(text: str) -> str:

@@ -1,14 +1,20 @@
 """Pieces that every section of the page is made of, and how things are said in them."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from routerd.events import Estimate
-from routerd.page.charts import Span
 from routerd.page.elements import Child, el
+from routerd.page.scales import Span
 from routerd.units import dollars, duration
 
 Parts = list[Element | None]
+
+NO_OUTCOMES: Final = (
+    "There is no outcome yet to learn from. Let routerd read your agents' logs (routerd --once); "
+    "routerctl doctor says what is in the way."
+)
 
 
 def section(name: str, title: str, *parts: Child) -> Element:
@@ -16,9 +22,9 @@ def section(name: str, title: str, *parts: Child) -> Element:
     return el("section", el("h2", title, id=f"{name}-h"), *parts, id=name, aria_labelledby=f"{name}-h")
 
 
-def lead(text: str) -> Element:
+def lead(*children: Child) -> Element:
     """What a section says, in a sentence or two."""
-    return el("p", text, class_="lead")
+    return el("p", *children, class_="lead")
 
 
 def note(*children: Child) -> Element:
@@ -69,6 +75,11 @@ def arm_name(arm: str) -> str:
     return "the agent itself" if arm == "local" else arm.removeprefix("delegate:")
 
 
+def arm(name: str) -> Element:
+    """An arm's name in a sentence, which breaks no line."""
+    return el("span", arm_name(name), class_="arm")
+
+
 def span(one: Estimate | dict[str, float]) -> Span:
     """The interval of an estimate, or of a figure of an answer."""
     if isinstance(one, dict):
@@ -77,17 +88,17 @@ def span(one: Estimate | dict[str, float]) -> Span:
 
 
 def percents(one: Span) -> str:
-    """93 % [81–98]."""
-    return f"{100 * one.mean:.0f} % [{100 * one.low:.0f}–{100 * one.high:.0f}]"
+    """93 % [81-98]."""
+    return f"{100 * one.mean:.0f} % [{100 * one.low:.0f}-{100 * one.high:.0f}]"
 
 
 def times(one: Span) -> str:
-    """54 s [40 s–70 s]."""
-    return f"{duration(one.mean)} [{duration(one.low)}–{duration(one.high)}]"
+    """54 s [40 s-70 s]."""
+    return f"{duration(one.mean)} [{duration(one.low)}-{duration(one.high)}]"
 
 
 def moneys(one: Span) -> str:
-    """$0.31 [$0.20–$0.50]."""
+    """$0.31 [$0.20 to $0.50]."""
     return f"{money(one.mean)} [{money(one.low)} to {money(one.high)}]"
 
 
@@ -98,9 +109,15 @@ def hours(one: Span) -> str:
 
 def money(value: float) -> str:
     """US dollars, which may be lost too."""
-    return f"{'−' if value < 0 else ''}{dollars(abs(value))}"
+    return f"{'-' if value < 0 else ''}{dollars(abs(value))}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
     """1 task, 2 tasks."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def saved_words(line: dict[str, Any]) -> str:
+    """Money and hours of a line of savings, as far as they are known."""
+    shown = (("saved_usd", moneys), ("saved_hours", hours))
+    return " and ".join(said(span(line[key])) for key, said in shown if line[key] is not None)

@@ -20,6 +20,14 @@ COUNTS: Final = tuple(m * 10**e for e in range(7) for m in (1, 2, 5))
 FACTORS: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A value with its 90 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """
     An axis.
@@ -58,8 +66,10 @@ def logarithmic(
     if high <= low:
         high = min((mark for mark in marks if mark > low), default=10.0 * low)
     inside = [mark for mark in marks if low <= mark <= high]
-    every = math.ceil(len(inside) / max(2.0, abs(end - begin) / 46.0))
-    return Scale(low=low, high=high, begin=begin, end=end, marks=tuple(inside[::every]), word=word, log=True)
+    most = max(2, int(abs(end - begin) / 46.0))
+    if len(inside) > most:
+        inside = [inside[round(number * (len(inside) - 1) / (most - 1))] for number in range(most)]
+    return Scale(low=low, high=high, begin=begin, end=end, marks=tuple(inside), word=word, log=True)
 
 
 def linear(low: float, high: float, begin: float, end: float, word: Callable[[float], str], *, steps: int = 4) -> Scale:
@@ -94,4 +104,24 @@ def percent_word(share: float) -> str:
 
 def times_word(factor: float) -> str:
     """A mark of a factor."""
-    return f"×{factor:g}"
+    return f"{factor:g} x"
+
+
+def count_word(number: float) -> str:
+    """A mark of a number of things."""
+    return f"{number:,.0f}"
+
+
+def number_word(number: float) -> str:
+    """A mark of a number without a unit."""
+    return f"{number:.2g}"
+
+
+def signed_word(number: float) -> str:
+    """A number above or below 0."""
+    return f"{number:+.3g}" if number else "0"
+
+
+def success_floor(spans: Iterable[Span]) -> float:
+    """Where an axis of success begins: a round value below all, and low enough that little does not look like much."""
+    return max(0.0, min(0.8, math.floor(10 * min(one.low for one in spans)) / 10))
