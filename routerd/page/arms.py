@@ -25,6 +25,7 @@ from routerd.page.parts import (
     percents,
     span,
     times,
+    wide_grid,
 )
 from routerd.page.scales import (
     MONEY_USD,
@@ -58,7 +59,7 @@ def tradeoff(figures: Figures) -> Parts:
     table = [(arm_name(one.arm), *_numbers(one)) for one in figures.arms]
     return [
         lead(*_best(figures.arms)),
-        grid(
+        wide_grid(
             _ellipses("time", shown, times_taken, _wide(times_taken, TIMES_MS, time_word)),
             _ellipses("cost", shown, costs, _wide(costs, MONEY_USD, money_word)),
         ),
@@ -85,17 +86,19 @@ def _ellipses(what: str, shown: Sequence[Arm], across: Sequence[Span], x: Scale)
 
 
 def _best(arms: Sequence[Arm]) -> list[Child]:
-    """Which arms stand out, of those of which enough is known."""
-    sure = [one for one in arms if one.verdicts >= ENOUGH]
-    if not sure:
-        said = f"No arm's outcomes are worth {ENOUGH:.0f} verdicts yet, so the intervals are wide."
+    """Which arms stand out, of those that tasks are handed to and of which enough is known."""
+    handed = [one for one in arms if one.arm != "local"]
+    sure = [one for one in handed if one.verdicts >= ENOUGH]
+    if len(sure) < 2:
+        few = f"of {count(len(handed), 'arm')} that tasks are handed to, {len(sure) or 'none'}"
+        said = f"Not enough to tell which is best: {few} has outcomes worth {ENOUGH:.0f} verdicts."
         return [said, " Verdicts come from tests that ran, and from ", el("code", "routerctl feedback"), "."]
     best = max(sure, key=lambda one: one.expected.success.mean)
     quick = min(sure, key=lambda one: one.expected.wall_time_ms.mean)
     cheap = min(sure, key=lambda one: one.expected.cost_usd.mean)
-    rest = f" {len(sure)} of {count(len(arms), 'arm')} rest on enough to be named here." if sure != list(arms) else ""
+    rest = f" {len(sure)} of {len(handed)} rest on enough to be named here." if len(sure) < len(handed) else ""
     return [
-        "Expected to succeed most: ",
+        "Of the arms that tasks are handed to, expected to succeed most: ",
         arm(best.arm),
         f" ({percent(best.expected.success.mean)}); to be quickest: ",
         arm(quick.arm),
@@ -165,7 +168,7 @@ def _columns(arms: Sequence[Arm]) -> list[Scale]:
     costs = [value for one in arms for value in (one.expected.cost_usd.low, one.expected.cost_usd.high)]
     floor = success_floor([span(one.expected.success) for one in arms])
     return [
-        linear(floor, 1.0, *ends[0], percent_word, steps=1),
+        Scale(low=floor, high=1.0, begin=ends[0][0], end=ends[0][1], marks=(floor, 1.0), word=percent_word),
         logarithmic(times_taken, TIMES_MS, *ends[1], time_word),
         logarithmic(costs, MONEY_USD, *ends[2], money_word),
     ]

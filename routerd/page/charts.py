@@ -158,22 +158,22 @@ class Row(msgspec.Struct, frozen=True):
     sure: bool = True
 
 
-ROW: Final = 46.0
+ROW: Final = 54.0
 
 
 def tracks(told: Told, rows: Sequence[Row], scales: Sequence[Scale], heads: Sequence[str]) -> Element:
     """Rows of intervals, one column for each scale; scales say where the columns are."""
-    top, height = 18.0, 18.0 + ROW * len(rows)
+    top, height = 22.0, 22.0 + ROW * len(rows)
     group = el("g")
     for scale, head in zip(scales, heads, strict=True):
         put(group, word(scale.begin, 11, head, class_="what"))
         for mark in scale.marks:
             at = scale.at(mark)
             anchor = "start" if at <= scale.begin + 4 else "end" if at >= scale.end - 4 else "middle"
-            put(group, word(at, height + 6, scale.word(mark), anchor))
+            put(group, word(at, height + 8, scale.word(mark), anchor))
     for index, row in enumerate(rows):
         put(group, _row(row, top + ROW * index, scales))
-    return picture(told, height + 14, el("g", group, class_="axes"))
+    return picture(told, height + 16, el("g", group, class_="axes"))
 
 
 def _row(row: Row, y: float, scales: Sequence[Scale]) -> Element:
@@ -187,7 +187,7 @@ def _row(row: Row, y: float, scales: Sequence[Scale]) -> Element:
     put(group, el("text", el("title", row.name), short(row.name, room), x=begin, y=y + 12, class_="name"))
     put(group, word(WIDTH, y + 12, row.aside, "end"))
     for scale, track in zip(scales, row.tracks, strict=True):
-        middle = y + 23
+        middle = y + 24
         put(group, line(scale.begin, middle, scale.end, middle, "rail"))
         put(group, *(line(scale.at(mark), middle - 5, scale.at(mark), middle + 5, "tick") for mark in scale.marks))
         if track.span is not None:
@@ -195,7 +195,7 @@ def _row(row: Row, y: float, scales: Sequence[Scale]) -> Element:
             unsure = "" if row.sure else " unsure"
             put(group, line(low, middle, max(high, low + 0.5), middle, f"bar {colour}{unsure}"))
             put(group, el("circle", cx=mean, cy=middle, r=4, class_=f"dot {colour}"))
-        put(group, word(scale.begin, y + 37, track.said, class_="said"))
+        put(group, word(scale.begin, y + 42, track.said, class_="said"))
     return group
 
 
@@ -261,11 +261,11 @@ def reliability(told: Told, found: Sequence[tuple[float, Span, float]], x: Scale
 
 def shares(told: Told, rows: Sequence[tuple[str, str, float]]) -> Element:
     """Bars of a share of 1: (name, how it is said, share)."""
-    group, height = el("g", class_="axes"), 42.0 * len(rows)
+    group, height = el("g", class_="axes"), ROW * len(rows)
     for index, (label, text, share) in enumerate(rows):
-        y = 42.0 * index
+        y = ROW * index
         put(group, el("text", el("title", label), short(label, int(WIDTH / CHAR)), x=0, y=y + 12, class_="name"))
         put(group, el("rect", x=0, y=y + 18, width=WIDTH, height=6, rx=3, class_="rail"))
         put(group, el("rect", x=0, y=y + 18, width=max(3.0, WIDTH * share), height=6, rx=3, class_="fill stray"))
-        put(group, word(0, y + 37, text, class_="said"))
+        put(group, word(0, y + 42, text, class_="said"))
     return picture(told, height, group)

@@ -23,6 +23,7 @@ from routerd.page.parts import (
     moneys,
     note,
     numbers,
+    odds,
     percents,
     saved_words,
     span,
@@ -85,14 +86,14 @@ def _saving(number: int, line: Answer, delta: float) -> Element:
     )
     said = f"Success expected of {arm_name(before['arm'])}, which they ran on, and of {arm_name(after['arm'])}."
     rows = [_side(side, aside) for side, aside in ((before, "ran"), (after, "instead"))]
-    odds = f"{percent(line['chance_worse'])} that it would succeed less often by more than {100 * delta:g} points."
+    worse = f"Chance that it succeeds less often by more than {100 * delta:g} points: {odds(line['chance_worse'])}."
     saved = saved_words(line) if line["verdict"] in ("switch", "unsure") else ""
     return card(
         title,
         el("p", el("span", VERDICTS[line["verdict"]], class_=f"verdict {line['verdict']}")),
         charts.tracks(Told(f"saving-{number}", title, said), rows, [scale], ("success on these tasks",)),
         el("p", arm(after["arm"]), f" would have saved {saved}.") if saved else None,
-        el("p", f"Chance of {odds}"),
+        el("p", worse),
         missing(_rests(line)),
         el("p", el("code", line["command"]), class_="apply") if line["command"] else None,
     )
@@ -125,7 +126,7 @@ def _saving_row(line: Answer) -> tuple[str, ...]:
         arm_name(line["baseline"]["arm"]),
         arm_name(line["candidate"]["arm"]) if line["candidate"] else "-",
         f"{line['moved']:,} of {line['tasks']:,}",
-        "-" if line["chance_worse"] is None else percent(line["chance_worse"]),
+        "-" if line["chance_worse"] is None else odds(line["chance_worse"]),
         "-" if line["saved_hours"] is None else hours(span(line["saved_hours"])),
         "-" if line["saved_usd"] is None else moneys(span(line["saved_usd"])),
     )

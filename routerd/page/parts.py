@@ -42,6 +42,11 @@ def grid(*children: Child) -> Element:
     return el("div", *children, class_="grid")
 
 
+def wide_grid(*children: Child) -> Element:
+    """The same, filling the line."""
+    return el("div", *children, class_="grid wide")
+
+
 def card(title: str, chart: Element | None, *more: Child) -> Element:
     """A chart, or words, under a heading."""
     return el("div", el("h3", title), chart, *more, class_="card")
@@ -64,7 +69,7 @@ def numbers(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *
         el("tbody", *(el("tr", *cells("td", row)) for row in rows)),
     )
     scroll = el("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
-    return el("details", el("summary", "The numbers", el("span", f": {caption}", class_="unseen")), scroll)
+    return el("details", el("summary", f"The numbers: {caption}"), scroll)
 
 
 # --- how things are said --------------------------------------------------------------------------------------------
@@ -110,6 +115,11 @@ def hours(one: Span) -> str:
 def money(value: float) -> str:
     """US dollars, which may be lost too."""
     return f"{'-' if value < 0 else ''}{dollars(abs(value))}"
+
+
+def odds(chance: float) -> str:
+    """A probability of which neither 0 nor 1 is ever sure."""
+    return "under 1 %" if chance < 0.005 else "over 99 %" if chance >= 0.995 else f"{100 * chance:.0f} %"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
