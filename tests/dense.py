@@ -90,8 +90,16 @@ def noise(outcomes: list[Outcome], prior: Prior) -> float:
 def dense(
     learnt: list[tuple[int, Contribution]], attributes: Floats, learning: LearningConfig, now: float
 ) -> list[Dense]:
+    """Belief in the three targets from outcomes with the rows of their arms."""
+    return [
+        Dense(outcomes, attributes, prior)
+        for outcomes, prior in zip(weighted(learnt, learning, now), PRIORS, strict=True)
+    ]
+
+
+def weighted(learnt: list[tuple[int, Contribution]], learning: LearningConfig, now: float) -> list[list[Outcome]]:
     """
-    Belief in the three targets from outcomes with the rows of their arms.
+    The outcomes of each target as they count now.
 
     An outcome counts half after the half-life, in whole spans; what others chose counts as `observed_max` at most.
     """
@@ -100,8 +108,8 @@ def dense(
     for arm, contribution in learnt:
         age_s = max(now // span_s - contribution.at // span_s, 0.0) * span_s
         found.append((arm, contribution.own, row_of(contribution), 2.0 ** (-age_s / half_life_s)))
-    beliefs = []
-    for target, prior in enumerate(PRIORS):
+    targets = []
+    for target in range(len(PRIORS)):
         others: dict[int, float] = {}
         for arm, own, row, decay in found:
             others[arm] = others.get(arm, 0.0) + (0.0 if own else decay * row.weights[target])
@@ -110,5 +118,5 @@ def dense(
             bound = 1.0 if own else min(1.0, learning.observed_max / max(others[arm], 1e-9))
             if weight := float(row.weights[target]) * decay * bound:
                 outcomes.append(Outcome(arm, row.z[target, :DIM], float(row.z[target, DIM]), weight))
-        beliefs.append(Dense(outcomes, attributes, prior))
-    return beliefs
+        targets.append(outcomes)
+    return targets

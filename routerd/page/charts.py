@@ -6,6 +6,7 @@ by its letter as well, for whoever does not see colours apart. Each chart is an 
 numbers stand in a table beside it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -21,6 +22,8 @@ CHAR: Final = 6.4
 """Width of a character at the size of the charts' words, on average."""
 KAPPA: Final = 0.5523
 """How far the handles of a Bézier curve reach for a quarter of an ellipse."""
+ROOM: Final = 14.0
+"""So far apart, two letters do not touch."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -126,16 +129,18 @@ def _outline(one: Blob, x: Scale, y: Scale) -> str:
 
 
 def _free(at: tuple[float, float], taken: Sequence[tuple[float, float]], x: Scale, y: Scale) -> tuple[float, float]:
-    """A place for a letter beside a dot, as far from dots and other letters as there is."""
+    """A place for a letter beside a dot: the nearest that no other dot or letter is close to."""
     spots = [
-        (at[0] + dx, at[1] + dy) for dx, dy in ((12, 0), (-12, 0), (0, -13), (0, 13), (10, -11), (-10, -11), (10, 11))
+        (at[0] + reach * math.cos(turn * math.pi / 4), at[1] + reach * math.sin(turn * math.pi / 4))
+        for reach in (12.0, 22.0, 32.0)
+        for turn in range(8)
     ]
     inside = [one for one in spots if x.begin + 6 < one[0] < x.end - 4 and y.end + 4 < one[1] < y.begin - 5]
 
     def room(spot: tuple[float, float]) -> float:
-        return min((abs(spot[0] - a) + abs(spot[1] - b) for a, b in taken if (a, b) != at), default=99.0)
+        return min((math.dist(spot, other) for other in taken if other != at), default=ROOM)
 
-    return max(inside or spots, key=lambda spot: min(room(spot), 24.0))
+    return next((one for one in inside if room(one) >= ROOM), max(inside or spots, key=room))
 
 
 # --- intervals in rows ----------------------------------------------------------------------------------------------

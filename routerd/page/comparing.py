@@ -162,7 +162,7 @@ def drift(figures: Figures) -> Parts:
         rows = [_strayed_row(one) for one in answer["strayed"]]
         tables.append(numbers("asked for, and ran", heads, rows, words=3))
     if known:
-        moves = [(arm_name(one.arm), signed_word(one.drift or 0.0)) for one in known]
+        moves = [(arm_name(one.arm), f"{one.drift:+.2f}") for one in known]
         tables.append(numbers("latest success against before", ("arm", "standard errors"), moves))
     return [
         lead(_drifted(answer)),

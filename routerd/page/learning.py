@@ -40,7 +40,7 @@ def learning(figures: Figures) -> Parts:
         *_numbers(seen),
         note(
             "Each outcome is foreseen by what was believed just before it, from those that had ended by then: nothing "
-            f"here knows what it is judged by.{every} What went well is what the labels say, the weak ones as far as they "
+            f"here knows what it is judged by.{every} What went well is what the labels say, weak ones as far as they "
             f"are believed. A point rests on outcomes worth at least {ENOUGH:.0f}."
         ),
     ]
