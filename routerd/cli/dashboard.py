@@ -17,6 +17,7 @@ from routerd.cli.view import console, size
 from routerd.config import Config
 from routerd.errors import UsageError
 from routerd.integrations import writing
+from routerd.page.elements import MARK
 
 
 def dashboard(
@@ -43,7 +44,7 @@ def dashboard(
     now = time.time()
     begin = moment(since, now)
     path = _place(file, force=force)
-    from routerd.page import document  # noqa: PLC0415 - numpy and the rest only when they are needed
+    from routerd.page.document import document  # noqa: PLC0415 - numpy and the rest only when they are needed
 
     figures = reckoned(begin, now, own_config())
     content = document(figures).encode()
@@ -59,8 +60,6 @@ def _place(file: Path, *, force: bool) -> Path:
     Raises:
         UsageError: There is something that is not ours to overwrite, or no directory.
     """
-    from routerd.page import MARK  # noqa: PLC0415
-
     path = file.expanduser().resolve()
     if not path.parent.is_dir():
         raise UsageError(f"{file}: there is no directory {path.parent}; make it, or name another file")

@@ -1,5 +1,1 @@
 """One page of HTML that shows what history says: figures in, text out. Nothing is fetched, nothing runs in it."""
-
-from routerd.page.document import MARK, document
-
-__all__ = ["MARK", "document"]

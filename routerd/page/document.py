@@ -8,14 +8,12 @@ from xml.etree.ElementTree import Element
 
 from routerd.page.arms import by_kind, tradeoff
 from routerd.page.comparing import drift, savings
-from routerd.page.elements import el, written
+from routerd.page.elements import MARK, el, written
 from routerd.page.figures import Figures
 from routerd.page.learning import learning
 from routerd.page.overview import in_short
 from routerd.page.parts import section
 
-MARK: Final = "<!doctype html><!-- written by routerctl dashboard -->"
-"""How each page begins; what begins otherwise is not ours to overwrite."""
 NOTHING_COMES_IN: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """The browser itself is told to fetch nothing and to run nothing."""
 

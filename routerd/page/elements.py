@@ -12,6 +12,8 @@ from xml.etree.ElementTree import Element, tostring
 Child = Element | str | None
 Value = str | float | None
 
+MARK: Final = "<!doctype html><!-- written by routerctl dashboard -->"
+"""How each page begins; what begins otherwise is not ours to overwrite."""
 _UNSEEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Unicode categories: controls, formats (the bidirectional ones among them), surrogates, what nobody has assigned."""
 

@@ -120,7 +120,7 @@ class Belief:
 
     def at(self, target: int, arm: str, x: Floats) -> tuple[float, float]:
         """Mean and standard deviation of f."""
-        row, prior, dense = self.arms.index(arm), PRIORS[target], self.dense[target]
+        row, dense = self.arms.index(arm), self.dense[target]
         assert dense is not None
         mean, sd = dense.at(dense.row(row, x))
         return mean + self.local(target, row, x), sd
