@@ -228,13 +228,25 @@ def test_the_verdict_follows_from_the_figures(answer: Any) -> None:
     assert answer["lines"][0]["verdict"] == "switch"
 
 
-def test_in_all_is_the_sum_of_what_is_to_switch(answer: Any) -> None:
+def summed(again: Again, target: int, tasks: list[Fact], ran: str, other: str) -> tuple[float, float]:
+    """What the tasks would save, and its standard deviation to the first order: that of Σ c_i r_i over the known."""
+    tasks = [fact for fact in tasks if (fact.wall_time_ms, fact.cost_usd)[target - 1] is not None]
+    took = np.array([again.took(target, fact) for fact in tasks])
+    steps = np.array([again.step(target, fact, ran, other) for fact in tasks])
+    would = took * 10.0 ** (steps @ again.beliefs[target].mean)
+    _, sd = again.beliefs[target].at(math.log(10.0) * would @ steps)
+    return float(took.sum() - would.sum()), sd
+
+
+@pytest.mark.parametrize(
+    ("total", "part", "target"), [("total_hours", "saved_hours", 1), ("total_usd", "saved_usd", 2)]
+)
+def test_in_all_is_the_sum_of_what_is_to_switch(answer: Any, again: Again, total: str, part: str, target: int) -> None:
     """One kind is: its own mean, and the ends of the normal interval in place of those of the logarithm's."""
-    explore = line_of(answer, "explore")
-    for total, part in (("total_usd", "saved_usd"), ("total_hours", "saved_hours")):
-        assert answer[total]["mean"] == pytest.approx(explore[part]["mean"])
-        width = explore[part]["high"] - explore[part]["low"]
-        assert answer[total]["high"] - answer[total]["low"] == pytest.approx(width, rel=0.1)
+    assert [line["kind"] for line in answer["lines"] if line["verdict"] == "switch" and line["kind"]] == ["explore"]
+    mean, sd = summed(again, target, again.ran("explore", DEAR), DEAR, CHEAP)
+    assert values(answer[total]) == pytest.approx((mean, mean - Z90 * sd, mean + Z90 * sd), rel=1e-6)
+    assert answer[total]["mean"] == pytest.approx(line_of(answer, "explore")[part]["mean"])
 
 
 def scores(again: Again, kind: str | None, arm: str, member: str) -> dict[str, tuple[float, float, float]]:
@@ -288,12 +300,51 @@ def test_what_was_saved_so_far_by_the_long_way(answer: Any, again: Again) -> Non
     (done,) = answer["so_far"]
     elsewhere = [fact for fact in again.facts if fact.own and fact.arm != DEAR]
     assert (done["baseline"], done["tasks"], done["told"]) == (DEAR, len(elsewhere), len(elsewhere))
-    lost = again.saved(2, [fact for fact in elsewhere if fact.cost_usd is not None], CHEAP, DEAR)
-    assert done["saved_usd"]["mean"] == pytest.approx(-lost[0])
+    for name, target in (("saved_hours", 1), ("saved_usd", 2)):
+        lost, spread = summed(again, target, elsewhere, CHEAP, DEAR)
+        assert values(done[name]) == pytest.approx((-lost, -lost - Z90 * spread, -lost + Z90 * spread), rel=1e-6)
     steps = np.mean([again.step(0, fact, DEAR, CHEAP) for fact in elsewhere], axis=0)
     mean, sd = again.beliefs[0].at(steps)
     assert values(done["success"]) == pytest.approx((mean, mean - Z90 * sd, mean + Z90 * sd), abs=1e-6)
     assert done["audit"]["saved_usd"]["figure"]["mean"] > 0.0
+
+
+def worth(success: float, wall_time_ms: float, cost_usd: float) -> float:
+    """In US dollars, by the prices that are the default."""
+    prices = Config().objective
+    return prices.success_usd * success - prices.hour_usd * wall_time_ms / 3.6e6 - cost_usd
+
+
+def utilities(again: Again, arm: str | None) -> list[tuple[float, float]]:
+    """The doubly robust score of each draw of kind `explore` in dollars, with its weight; None: as it went."""
+    found = []
+    for fact in again.facts:
+        arms = {one["arm"]: one for one in (fact.decision or {}).get("considered", ())}
+        if not fact.own or not all(0.0 < arms.get(name, {}).get("propensity", 0.0) < 1.0 for name in (DEAR, CHEAP)):
+            continue
+        assert fact.succeeded is not None
+        assert fact.wall_time_ms is not None
+        assert fact.cost_usd is not None
+        q = {
+            name: worth(*(one["expected"][member]["mean"] for member in ("success", "wall_time_ms", "cost_usd")))
+            for name, one in arms.items()
+        }
+        ratio = 1.0 if arm is None else (fact.arm == arm) / arms[fact.arm]["propensity"]
+        y = worth(fact.succeeded, fact.wall_time_ms, fact.cost_usd)
+        found.append((q[arm or fact.arm] + ratio * (y - q[fact.arm]), fact.weight))
+    return found
+
+
+@pytest.mark.parametrize("arm", [CHEAP, None])
+def test_the_audit_of_what_it_is_worth_by_loops(answer: Any, again: Again, arm: str | None) -> None:
+    audit = (answer["so_far"][0] if arm is None else line_of(answer, "explore"))["audit"]
+    before, after = utilities(again, DEAR), utilities(again, arm)
+    total = sum(weight for _, weight in after)
+    apart = [(one - other, weight) for (one, weight), (other, _) in zip(after, before, strict=True)]
+    mean = sum(weight * one for one, weight in apart) / total
+    se = math.sqrt(len(apart) / (len(apart) - 1) * sum((weight * (one - mean)) ** 2 for one, weight in apart)) / total
+    assert audit["decisions"] == len(apart)
+    assert values(audit["utility_usd"]["figure"]) == pytest.approx((mean, mean - Z90 * se, mean + Z90 * se))
 
 
 # --- what it refuses to say -----------------------------------------------------------------------------------------
