@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    *("ago", "bar", "console", "dollars", "duration", "interval", "percent", "print_json", "print_table", "size"),
+    "ago",
+    "bar",
+    "console",
+    "dollars",
+    "duration",
+    "interval",
+    "percent",
+    "print_json",
+    "print_table",
+    "size",
     "table",
 ]
 
