@@ -36,11 +36,11 @@ from routerd.tail.worker import describer
 log = structlog.get_logger(__name__)
 
 REFRESH_PAUSE_S = 0.05
-"""Belief follows the outcomes within so long; a solve costs a millisecond or two, so oftener would be felt."""
+"""Belief follows the outcomes within so long; a solve costs a few milliseconds, so oftener would be felt."""
 
 
 SOLVE_PAUSE_S = 0.001
-"""Between the solves of two scopes, for whoever waits."""
+"""Between two steps of a solve, for whoever waits."""
 
 
 class Core:
@@ -129,14 +129,13 @@ class Core:
         self.dirty.set()
 
     async def refresh(self) -> None:
-        """Solves belief anew soon after outcomes came in, one scope at a time."""
+        """Solves belief anew soon after outcomes came in."""
         while True:
             await self.dirty.wait()
             self.dirty = anyio.Event()
-            more = True
-            while more:
-                more = self.engine.refresh(time.time())
-                await anyio.sleep(SOLVE_PAUSE_S if more else REFRESH_PAUSE_S)
+            for _ in self.engine.refreshing(time.time()):
+                await anyio.sleep(SOLVE_PAUSE_S)
+            await anyio.sleep(REFRESH_PAUSE_S)
 
     async def snapshots(self) -> None:
         """Stores the engine's sums every so often, so that a start need not fold everything."""

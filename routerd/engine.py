@@ -2,7 +2,7 @@
 The engine: outcomes in, decisions out. Pure and synchronous: no clock, no I/O, randomness by a passed generator.
 
     observe(old, new)   takes back what an outcome said before and adds what it says now
-    refresh(now)        solves belief anew from the sums; between two refreshes belief stands still
+    refreshing(now)     solves belief anew from the sums, in steps; until the next time belief stands still
     recommend(request)  features → belief about each arm → utility → propensities → one arm, and why
 
 Belief is a function of the set of current outcomes and of the time (see `evidence`, `posterior`). A decision is a
@@ -10,6 +10,7 @@ function of belief, request and one random number (see `choice`).
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final, get_args
 
@@ -181,18 +182,24 @@ class Engine:
         return msgspec.structs.replace(contribution, features=looked_at(contribution.features, self._names))
 
     def refresh(self, now: float) -> bool:
-        """
-        Solves the scope that is out of date and was asked for last; returns whether another one is left.
+        """Solves the scope that is out of date and was asked for last; returns whether another one is left."""
+        stale = self._stale(now)
+        if stale:
+            self._solve(stale[-1], now)
+        return len(stale) > 1
 
-        One call costs one solve, so that the caller can answer others in between.
-        """
+    def refreshing(self, now: float) -> Iterator[None]:
+        """Solves all that is out of date, in steps of a millisecond or so, between which others can be answered."""
+        for scope in reversed(self._stale(now)):
+            yield from self._solving(scope, now)
+
+    def _stale(self, now: float) -> list[str]:
+        """Scopes that are out of date; the one that was asked for last is the last."""
         span = self._evidence.span(now)
         stale = [scope for scope, one in self._solved.items() if (one.revision, one.span) != (self._revision, span)]
         if Evidence.everywhere not in self._solved:
             stale.insert(0, Evidence.everywhere)
-        if stale:
-            self._solve(stale[-1], now)
-        return len(stale) > 1
+        return stale
 
     def _belief(self, scope: str, now: float) -> _Solved:
         """Belief in a scope as last solved; solved here only if it never was. A scope with no outcomes is `default`."""
@@ -203,6 +210,13 @@ class Engine:
         return solved
 
     def _solve(self, scope: str, now: float) -> _Solved:
+        for _ in self._solving(scope, now):
+            pass
+        return self._solved[scope]
+
+    def _solving(self, scope: str, now: float) -> Iterator[None]:
+        """Solves a scope from the outcomes of this moment; what comes in between steps counts the next time."""
+        all_solved, revision = self._solved, self._revision
         arms = sorted(self._evidence.arms(Evidence.everywhere))
         span, before = self._evidence.span(now), self._solved.get(scope)
         moments = np.empty((len(arms), *EMPTY.shape))
@@ -214,12 +228,13 @@ class Engine:
             else:
                 moments[row] = self._moments(scope, arm, now)
         used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
-        posterior = Posterior(arms, moments, attributes, PRIORS)
-        solved = _Solved(posterior, moments, levels(posterior.noise_sd), used, self._revision, span, {})
-        self._solved[scope] = solved
+        yield
+        posterior = yield from Posterior.in_steps(arms, moments, attributes, PRIORS)
+        if all_solved is not self._solved:
+            return  # another catalogue is in force meanwhile
+        self._solved[scope] = _Solved(posterior, moments, levels(posterior.noise_sd), used, revision, span, {})
         while len(self._solved) > SCOPES_SOLVED_MAX:
             self._solved.popitem(last=False)
-        return solved
 
     def _moments(self, scope: str, arm: str, now: float) -> Floats:
         """What counts for an arm in a scope: other scopes at a discount, what others chose up to a bound."""

@@ -22,8 +22,8 @@ the arms' intercepts is chosen by marginal likelihood among a few (empirical Bay
 others, a small fixed scale would take long to believe it.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final, Self
 
 import msgspec
 import numpy as np
@@ -167,16 +167,32 @@ class Posterior:
     """
 
     def __init__(self, arms: list[str], moments: Floats, attributes: Floats, priors: tuple[Prior, ...]) -> None:
+        for _ in self._solve(arms, moments, attributes, priors):
+            pass
+
+    @classmethod
+    def in_steps(
+        cls, arms: list[str], moments: Floats, attributes: Floats, priors: tuple[Prior, ...]
+    ) -> Generator[None, None, Self]:
+        """The same, with a pause after each target."""
+        one = cls.__new__(cls)
+        yield from one._solve(arms, moments, attributes, priors)
+        return one
+
+    def _solve(self, arms: list[str], moments: Floats, attributes: Floats, priors: tuple[Prior, ...]) -> Iterator[None]:
         self.rows = {arm: row for row, arm in enumerate(arms)}
         self.untried = len(arms)
         moments = np.concatenate([moments, np.zeros((1, *moments.shape[1:]))])
         attributes = np.concatenate([attributes, np.zeros((1, ATTRIBUTES))])
-        success, wall_time, cost = (solve(moments[:, t], attributes, prior) for t, prior in enumerate(priors))
-        self.noise_sd = np.array([success.noise_sd, wall_time.noise_sd, cost.noise_sd])
-        self.arm_sd = np.array([success.arm_sd, wall_time.arm_sd, cost.arm_sd])
+        targets = []
+        for t, prior in enumerate(priors):
+            targets.append(solve(moments[:, t], attributes, prior))
+            yield
+        self.noise_sd = np.array([one.noise_sd for one in targets])
+        self.arm_sd = np.array([one.arm_sd for one in targets])
         self.typical = _typical(moments)
-        self.outcomes = float(success.weight.sum())
-        self._targets = (success, wall_time, cost)
+        self.outcomes = float(targets[0].weight.sum())
+        self._targets = targets
         self._locals = [prior.local for prior in priors]
 
     def hand(self, rows: Ints, attributes: Floats) -> "Hand":

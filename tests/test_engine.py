@@ -509,6 +509,26 @@ def test_belief_stands_still_until_it_is_refreshed() -> None:
     assert ask(one).considered != before
 
 
+def test_belief_is_solved_in_steps_and_stands_still_until_the_last() -> None:
+    one, whole = engine(), engine()
+    before = ask(one).considered
+    ask(whole)
+    one.observe(None, outcome("big", 0.0), NOW)
+    whole.observe(None, outcome("big", 0.0), NOW)
+    whole.refresh(NOW)
+    steps = 0
+    for _ in one.refreshing(NOW):
+        assert ask(one).considered == before
+        if not steps:
+            one.observe(None, outcome("small", 0.0), NOW)  # counts the next time
+        steps += 1
+    assert steps > 2
+    assert ask(one).considered == ask(whole).considered
+    assert list(one.refreshing(NOW))
+    assert ask(one).considered != ask(whole).considered
+    assert not list(one.refreshing(NOW))
+
+
 def test_old_outcomes_fade() -> None:
     fresh = teach(engine(), {"big": 0.0}, times=20, at=NOW)
     old = teach(engine(), {"big": 0.0}, times=20, at=NOW - 360 * DAY_S)
