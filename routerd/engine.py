@@ -227,7 +227,7 @@ class Engine:
                 moments[row] = before.moments[before.posterior.rows[arm]]
             else:
                 moments[row] = self._moments(scope, arm, now)
-        used = sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
+        used = self._used(scope)
         yield
         posterior = yield from Posterior.in_steps(arms, moments, attributes, PRIORS)
         if all_solved is not self._solved:
@@ -235,6 +235,11 @@ class Engine:
         self._solved[scope] = _Solved(posterior, moments, levels(posterior.noise_sd), used, revision, span, {})
         while len(self._solved) > SCOPES_SOLVED_MAX:
             self._solved.popitem(last=False)
+
+    def _used(self, scope: str) -> list[str]:
+        """All arms with outcomes, those that the scope used most first."""
+        arms = self._evidence.arms(Evidence.everywhere)
+        return sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
 
     def _moments(self, scope: str, arm: str, now: float) -> Floats:
         """What counts for an arm in a scope: other scopes at a discount, what others chose up to a bound."""
@@ -341,7 +346,7 @@ class Engine:
         """
         solved = self._belief(scope, now)
         x = solved.posterior.typical if kind is None else with_kind(solved.posterior.typical, kind)
-        used = [arm_dispatch(arm) for arm in solved.used]
+        used = [arm_dispatch(arm) for arm in self._used(scope)]  # an outcome shows before it is believed
         known = {one.arm: one for one in map(self._directory.known, [*used, *self._directory.pool])}
         if not known:
             return []
