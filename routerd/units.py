@@ -1,5 +1,7 @@
 """Amounts as a person reads them."""
 
+from collections.abc import Mapping
+
 
 def percent(value: float | None) -> str:
     """A probability as a percentage."""
@@ -53,3 +55,32 @@ def ago(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit} ago"
     return f"{max(0, seconds):.0f} s ago"
+
+
+def money(value: float) -> str:
+    """US dollars to the cent, which may be lost too."""
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+
+
+def would_have(saved_hours: Mapping[str, float] | None, saved_usd: Mapping[str, float] | None) -> str | None:
+    """
+    What another choice would have done with time and money, each a mean with `low` and `high`; None if none is known.
+
+    >>> would_have({"mean": 3.6, "low": 3.3, "high": 3.9}, {"mean": -2.0, "low": -3.0, "high": -1.0})
+    'saved 3.6 h [3.3 to 3.9] and cost $2.00 [$1.00 to $3.00] more'
+    """
+    saved, more = [], []
+    for figure, shown, verb in ((saved_hours, _hours, "taken"), (saved_usd, _dollars, "cost")):
+        if figure is not None and figure["mean"] < 0:
+            more.append(f"{verb} {shown(-figure['mean'], -figure['high'], -figure['low'])} more")
+        elif figure is not None:
+            saved.append(shown(figure["mean"], figure["low"], figure["high"]))
+    return " and ".join([*([f"saved {' and '.join(saved)}"] if saved else []), *more]) or None
+
+
+def _hours(mean: float, low: float, high: float) -> str:
+    return f"{mean:.1f} h [{low:.1f} to {high:.1f}]"
+
+
+def _dollars(mean: float, low: float, high: float) -> str:
+    return f"{money(mean)} [{money(low)} to {money(high)}]"

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from routerd.cli.view import console
+from routerd.units import money, would_have
 
 SHOWN_MAX = 5
 """Lines with nothing to tell beyond these are only counted."""
@@ -52,7 +53,7 @@ def _heading(answer: dict[str, Any], out: Console) -> None:
         _say(ran, out, indent="")
         unknown = [f"{sum(s[key] for s in shares)} {what}" for key, what in UNKNOWN if any(s[key] for s in shares)]
         without = f" ({', '.join(unknown)})" if unknown else ""
-        _say(f"they took {hours:.1f} h and {_money(dollars)}{without}", out, indent="")
+        _say(f"they took {hours:.1f} h and {money(dollars)}{without}", out, indent="")
 
 
 UNKNOWN = (("untimed", "of unknown time"), ("unpriced", "of unknown cost"))
@@ -66,7 +67,7 @@ def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
     odds = f"chance of being worse by more than {points}: {_percent(line['chance_worse'])}"
     success = f"{_percents(after['success'])} against {_percents(before['success'])}"
     verdict = {
-        "switch": f"{after['arm']} does as well",
+        "switch": f"{after['arm']} {'succeeds more often' if _gains(line, answer) else 'does as well'}",
         "unsure": f"{after['arm']} might do as well, but that is not sure",
         "worse": f"{after['arm']} is cheaper and likely worse",
         "keep": f"{before['arm']} is worth more than {after['arm']}",
@@ -81,13 +82,18 @@ def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
         _say(f"no command applies it: {line['agent']} asks nobody before it delegates", out)
 
 
+def _gains(line: dict[str, Any], answer: dict[str, Any]) -> bool:
+    """Whether the other arm is expected to succeed more often by what would count as worse."""
+    gain: float = line["candidate"]["success"]["mean"] - line["baseline"]["success"]["mean"]
+    return gain > float(answer["delta"])
+
+
 def _figures(line: dict[str, Any], out: Console) -> None:
-    figures = [_hours(line["saved_hours"]), _dollars(line["saved_usd"])]
     if line["faster"] is not None:
         _say(_faster(line["faster"]["mean"]), out)
-    if any(figures):
-        _say("on it they would have saved " + " and ".join(one for one in figures if one), out)
-    lacking = [what for what, one in zip(("time", "cost"), figures, strict=True) if one is None]
+    if (would := would_have(line["saved_hours"], line["saved_usd"])) is not None:
+        _say(f"on it they would have {would}", out)
+    lacking = [what for what, key in (("time", "saved_hours"), ("cost", "saved_usd")) if line[key] is None]
     if lacking:
         _say(f"not enough is known of the {' and the '.join(lacking)} to tell", out)
 
@@ -127,10 +133,9 @@ def _audit(audit: dict[str, Any], enough: float) -> str:
 
 
 def _total(answer: dict[str, Any], out: Console) -> None:
-    figures = [one for one in (_hours(answer["total_hours"]), _dollars(answer["total_usd"])) if one]
-    if figures:
+    if (would := would_have(answer["total_hours"], answer["total_usd"])) is not None:
         out.print()
-        _say(f"in all, by kind: {' and '.join(figures)}", out, style="bold", indent="")
+        _say(f"in all, by kind, they would have {would}", out, style="bold", indent="")
 
 
 def _so_far(done: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
@@ -171,7 +176,9 @@ def _name(line: dict[str, Any]) -> str:
 
 
 def _faster(times: float) -> str:
-    return f"{times:.1f} x faster" if times >= 1.0 else f"{1 / times:.1f} x slower"
+    if 0.95 < times < 1.05:
+        return "about as fast"
+    return f"{times:.1f} x faster" if times > 1.0 else f"{1 / times:.1f} x slower"
 
 
 def _percent(value: float) -> str:
@@ -187,8 +194,4 @@ def _hours(one: dict[str, float] | None) -> str | None:
 
 
 def _dollars(one: dict[str, float] | None) -> str | None:
-    return None if one is None else f"{_money(one['mean'])} [{_money(one['low'])} to {_money(one['high'])}]"
-
-
-def _money(value: float) -> str:
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
+    return None if one is None else f"{money(one['mean'])} [{money(one['low'])} to {money(one['high'])}]"
