@@ -3,9 +3,10 @@ How long the engine takes to decide and to learn, beside a bare matrix-vector pr
 
     python benchmarks/decide.py [--seconds N] [--write]
 
-Everything is measured in turns of some calls in one process, so that a slow moment of the machine falls on all alike;
-the `floor`, numpy's `argmax(theta @ x)` over 64 features, says how fast the machine was. Microseconds. With `--write`
-the figures go to benchmarks/results/decide.json.
+Everything is measured in turns of some calls in one process, so that a slow moment of the machine falls on all
+alike; the `floor`, numpy's `argmax(theta @ x)` over 64 features, says how fast the machine was. `pick` is the decision:
+belief, utility, propensities and draw; `answer` is all that `recommend` does: features, pick, and what explains it.
+Microseconds. With `--write` the figures go to benchmarks/results/decide.json.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from routerd.slate import CatalogLike
 
 NOW = 2_000_000_000.0
 DAY_S = 86_400.0
-BLOCK = {"floor": 100, "features": 100, "decision": 100, "update": 100, "solve": 1}
+BLOCK = {"floor": 100, "features": 100, "pick": 100, "answer": 100, "update": 100, "solve": 1}
 """How many calls of each step are made in one turn."""
 PROSE = (
     "The nightly import drops rows whose amount has a comma in it, and the totals of the report are wrong since then. "
@@ -132,10 +133,13 @@ def measure(arms: int, seconds: float) -> dict[str, dict[str, float]]:
     engine.refresh(NOW)
     theta, x = rng.normal(size=(arms, 64)), rng.normal(size=64)
     requests = [Recommend(task=task, candidates=list(catalog.arms)) for task in tasks]
+    features = [extract(task) for task in tasks]
+    xs = [vector(one) for one in features]
     steps: dict[str, Callable[[int], object]] = {
         "floor": lambda i: np.argmax(theta @ x),
         "features": lambda i: vector(extract(tasks[i % len(tasks)])),
-        "decision": lambda i: engine.recommend(requests[i % len(requests)], NOW, "d"),
+        "pick": lambda i: engine.pick(requests[i % len(requests)], features[i % len(tasks)], xs[i % len(tasks)], NOW),
+        "answer": lambda i: engine.recommend(requests[i % len(requests)], NOW, "d"),
         "update": lambda i: engine.observe(None, outcomes[i % len(outcomes)], NOW),
         "solve": lambda i: engine.refresh(NOW),
     }

@@ -6,7 +6,7 @@ afterwards; it never changes it.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from routerd.gate import judge
 from routerd.policies import Belief, Points, PolicyLike, best_shares, certain, narrowed
 from routerd.posterior import Predicted
 from routerd.prior import STRENGTH, SUCCESS
-from routerd.reward import Worth, estimates, utility
+from routerd.reward import Means, Worth, estimates, means, utility
 from routerd.slate import CatalogLike, Option, Slate
 
 
@@ -27,22 +27,38 @@ class View(msgspec.Struct, frozen=True):
     """What is expected of the K arms of a slate on one task."""
 
     predicted: Predicted
-    expected: list[Expected]
+    means: Means
     utility: list[float]
 
 
-class Pick(msgspec.Struct, frozen=True):
-    """The arm that was drawn, by its row, with all arms' propensities and chances of being the best."""
+class Picked(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The arm that was drawn, and from what.
 
+    Attributes:
+        seen: What was expected.
+        slate: What there was to choose from.
+        removed: What took each arm out of the choice, or None.
+        row: The arm's.
+        propensities: Of all arms, with which each would have been drawn.
+        p_best: The chance of each to be the best.
+        basis: What the choice rests on.
+        capped: A spending cap was reached.
+    """
+
+    seen: View
+    slate: Slate
+    removed: list[str | None]
     row: int
     propensities: list[float]
     p_best: list[float]
     basis: Basis
+    capped: bool
 
 
 def view(predicted: Predicted, noise_sd: Floats, level: tuple[float, float], prices: Worth) -> View:
     """What is expected of each arm; `noise_sd` is that of one outcome, per target, (3,), `level` as from `levels`."""
-    expected = estimates(predicted, level)
+    expected = means(predicted, level)
     return View(predicted, expected, utility(prices, predicted, expected, noise_sd))
 
 
@@ -60,45 +76,44 @@ def strengthened(predicted: Predicted, slate: Slate, kind: object) -> Predicted:
 
 
 def removals(
-    request: Recommend, slate: Slate, expected: Sequence[Expected], catalog: CatalogLike, *, capped: bool
+    request: Recommend, slate: Slate, expected: Means, catalog: CatalogLike, *, capped: bool
 ) -> list[str | None]:
     """
     What takes each arm out of the choice, or None; an arm whose tier nobody knows is in none of `tiers`.
 
     With a spending cap reached (`capped`) the cheapest of those that are left stays alone.
     """
+    options, limits = slate.options, request.constraints
     removed = [
-        option.removed_by or (_over_limit(option, arm, catalog) if option.known.limited else None)
-        for option, arm in zip(slate.options, expected, strict=True)
+        option.removed_by or (_over_limit(option, expected, row, catalog) if option.known.limited else None)
+        for row, option in enumerate(options)
     ]
-    if request.constraints is not None:
+    if limits is not None:
         own = catalog.tiers_of_parent(request.task.parent)
-        tiers = [
-            own if option.known.dispatch.executor == "local" else catalog.tiers(option.known.dispatch)
-            for option in slate.options
-        ]
-        removed = [
-            why or _broken(request.constraints, arm, names)
-            for why, arm, names in zip(removed, expected, tiers, strict=True)
-        ]
+        for row, option in enumerate(options):
+            dispatch = option.known.dispatch
+            tiers = own if dispatch.executor == "local" else catalog.tiers(dispatch)
+            removed[row] = removed[row] or _broken(limits, expected, row, tiers)
     if capped:
         left = [row for row, why in enumerate(removed) if why is None]
-        cheapest = min(left, key=lambda row: expected[row].cost_usd.mean, default=None)
+        cheapest = min(left, key=lambda row: expected.cost_usd[row], default=None)
         removed = [why or (None if row == cheapest else "budget") for row, why in enumerate(removed)]
     return removed
 
 
-def _over_limit(option: Option, arm: Expected, catalog: CatalogLike) -> str | None:
-    return catalog.over_limit(option.known.dispatch, cost_usd=arm.cost_usd.mean, wall_time_ms=arm.wall_time_ms.mean)
+def _over_limit(option: Option, expected: Means, row: int, catalog: CatalogLike) -> str | None:
+    return catalog.over_limit(
+        option.known.dispatch, cost_usd=expected.cost_usd[row], wall_time_ms=expected.wall_time_ms[row]
+    )
 
 
-def _broken(limits: Constraints, arm: Expected, tiers: Collection[str]) -> str | None:
+def _broken(limits: Constraints, expected: Means, row: int, tiers: Collection[str]) -> str | None:
     """The first constraint that an arm does not meet."""
-    if limits.max_cost_usd is not None and arm.cost_usd.mean > limits.max_cost_usd:
+    if limits.max_cost_usd is not None and expected.cost_usd[row] > limits.max_cost_usd:
         return "max_cost_usd"
-    if limits.max_wall_time_ms is not None and arm.wall_time_ms.mean > limits.max_wall_time_ms:
+    if limits.max_wall_time_ms is not None and expected.wall_time_ms[row] > limits.max_wall_time_ms:
         return "max_wall_time_ms"
-    if limits.min_success is not None and arm.success.mean < limits.min_success:
+    if limits.min_success is not None and expected.success[row] < limits.min_success:
         return "min_success"
     if limits.tiers is not None and not set(tiers) & set(limits.tiers):
         return "tiers"
@@ -114,24 +129,33 @@ def draw(
     floor: float,
     outcomes: float,
     prices: Worth,
+    capped: bool,
     config: Config,
     policy: PolicyLike,
     points: Points,
     rng: np.random.Generator,
-) -> Pick:
+) -> Picked:
     """
     Draws an arm from the policy's propensities; with `explore` off it is the one of best expected utility.
 
     `floor` is spread over the harmless arms: those not expected to succeed less than the incumbent (with none: than the
-    best), by δ. `outcomes` says how many have been judged, in all.
+    best), by δ. `outcomes` says how many have been judged, in all; `capped`, that a spending cap is reached.
 
     Raises:
         NoArmLeft: Nothing is left to choose from.
     """
     arms = len(slate.options)
     if slate.pinned is not None:
-        basis: Basis = "pinned" if slate.fallback is None else "fallback"
-        return Pick(slate.pinned, certain(slate.pinned, arms), [0.0] * arms, basis)
+        return Picked(
+            seen=seen,
+            slate=slate,
+            removed=removed,
+            row=slate.pinned,
+            propensities=certain(slate.pinned, arms),
+            p_best=[0.0] * arms,
+            basis="pinned" if slate.fallback is None else "fallback",
+            capped=capped,
+        )
     free = [row for row, why in enumerate(removed) if why is None]
     if not free:
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
@@ -144,7 +168,7 @@ def draw(
     if policy.learns and not explore:
         p = certain(best, len(free))
     else:
-        success = seen.predicted.mean[0].tolist()
+        success = seen.means.success
         incumbent = free.index(slate.incumbent) if slate.incumbent in free else None
         least = success[free[best if incumbent is None else incumbent]] - config.gate.delta
         p = policy.propensities(
@@ -160,11 +184,19 @@ def draw(
     propensities, p_best = [0.0] * arms, [0.0] * arms
     for row, share, is_best in zip(free, p, true_wins, strict=True):
         propensities[row], p_best[row] = share, is_best
+    basis: Basis = "off"
     if policy.learns:
         basis = "learned" if any(n[row] for n in seen.predicted.n for row in free) else "prior"
-    else:
-        basis = "off"
-    return Pick(free[_drawn(p, rng)], propensities, p_best, basis)
+    return Picked(
+        seen=seen,
+        slate=slate,
+        removed=removed,
+        row=free[_drawn(p, rng)],
+        propensities=propensities,
+        p_best=p_best,
+        basis=basis,
+        capped=capped,
+    )
 
 
 def _drawn(p: list[float], rng: np.random.Generator) -> int:
@@ -179,87 +211,93 @@ def _drawn(p: list[float], rng: np.random.Generator) -> int:
 
 def decision(
     request: Recommend,
-    slate: Slate,
-    seen: View,
-    removed: list[str | None],
-    pick: Pick,
+    picked: Picked,
     *,
     now: float,
     decision_id: str,
     features: dict[str, Any],
     config: Config,
-    policy: PolicyLike,
-    warnings: tuple[str, ...] = (),
+    policy: Policy,
 ) -> Decision:
     """The decision with all that explains it; `considered` is in order of utility, those ruled out last."""
-    arms = [option.known.arm for option in slate.options]
-    values = seen.utility
-    considered = [
-        Considered(
-            arm=arms[row],
-            dispatch=slate.options[row].dispatch,
-            expected=seen.expected[row],
-            utility=values[row],
-            propensity=pick.propensities[row],
-            p_best=pick.p_best[row],
-            removed_by=removed[row],
-        )
-        for row in sorted(range(len(arms)), key=lambda row: (removed[row] is not None, -values[row]))
-    ]
-    best = considered[0].arm
-    explored = pick.basis in ("learned", "prior") and arms[pick.row] != best
+    seen, options, removed, chosen = picked.seen, picked.slate.options, picked.removed, picked.row
+    values, expected = seen.utility, estimates(seen.predicted, seen.means)
+    order = sorted(range(len(options)), key=lambda row: (removed[row] is not None, -values[row]))
+    considered = tuple(
+        [
+            Considered(
+                arm=options[row].known.arm,
+                dispatch=options[row].dispatch,
+                expected=expected[row],
+                utility=values[row],
+                propensity=picked.propensities[row],
+                p_best=picked.p_best[row],
+                removed_by=removed[row],
+            )
+            for row in order
+        ]
+    )
+    at = order.index(chosen)
+    explored = at != 0 and picked.basis in ("learned", "prior")
     return Decision(
         decision_id=decision_id,
         at=now,
         scope=request.scope,
         features=features,
-        arm=arms[pick.row],
-        dispatch=slate.options[pick.row].dispatch,
-        propensity=pick.propensities[pick.row],
+        arm=considered[at].arm,
+        dispatch=considered[at].dispatch,
+        propensity=picked.propensities[chosen],
         explored=explored,
-        basis=pick.basis,
-        expected=seen.expected[pick.row],
-        utility=values[pick.row],
-        considered=tuple(considered),
+        basis=picked.basis,
+        expected=expected[chosen],
+        utility=values[chosen],
+        considered=considered,
         top=request.top,
-        gate=_gate(seen, slate, pick, config),
-        reason=_reason(seen, slate, pick, considered, explored=explored),
-        policy=Policy(policy.name, policy.version),
+        gate=_gate(picked, config),
+        reason=_reason(picked, considered, at, explored=explored),
+        policy=policy,
         keys=() if request.ref is None else ref_keys(request.ref),
         agent=request.task.agent,
         session_id=request.task.session_id,
-        warnings=(*([slate.fallback] if slate.fallback else ()), *slate.warnings, *warnings),
+        warnings=(
+            *([picked.slate.fallback] if picked.slate.fallback else ()),
+            *picked.slate.warnings,
+            *((CAPPED,) if picked.capped else ()),
+        ),
     )
 
 
-def _gate(seen: View, slate: Slate, pick: Pick, config: Config) -> Gate:
-    if pick.basis == "pinned":
+CAPPED: Final = "a spending cap is reached: only the cheapest is left"
+
+
+def _gate(picked: Picked, config: Config) -> Gate:
+    if picked.basis == "pinned":
         return Gate(True, "an explicit pin is obeyed")
-    if pick.basis in ("off", "fallback"):
+    if picked.basis in ("off", "fallback"):
         return Gate(False, "nothing was chosen by what was learnt")
+    seen, slate = picked.seen, picked.slate
     arms = [option.known.arm for option in slate.options]
-    return judge(seen.predicted, seen.utility, arms, pick=pick.row, incumbent=slate.incumbent, config=config.gate)
+    return judge(seen.predicted, seen.utility, arms, pick=picked.row, incumbent=slate.incumbent, config=config.gate)
 
 
-def _reason(seen: View, slate: Slate, pick: Pick, considered: list[Considered], *, explored: bool) -> str:
-    """Why this arm, in one sentence with numbers."""
-    arm = slate.options[pick.row].known.arm
-    said = f"{arm}: {_numbers(seen.expected[pick.row])}"
-    if pick.basis == "pinned":
+def _reason(picked: Picked, considered: Sequence[Considered], at: int, *, explored: bool) -> str:
+    """Why the arm at place `at`, in one sentence with numbers."""
+    chosen = considered[at]
+    said = f"{chosen.arm}: {_numbers(chosen.expected)}"
+    if picked.basis == "pinned":
         return f"pinned by the caller; {said}"
-    if pick.basis == "fallback":
-        return f"{slate.fallback}; {said}"
-    if pick.basis == "off":
+    if picked.basis == "fallback":
+        return f"{picked.slate.fallback}; {said}"
+    if picked.basis == "off":
         return f"the policy is off; {said}"
-    rivals = [one for one in considered if one.removed_by is None and one.arm != arm]
-    if not rivals:
+    rival = next((one for one in considered if one.removed_by is None and one is not chosen), None)
+    if rival is None:
         return f"the only arm left; {said}"
-    rival = rivals[0]
-    gap = seen.utility[pick.row] - rival.utility
+    gap = chosen.utility - rival.utility
     against = f"{rival.arm}: {_numbers(rival.expected)}"
     if explored:
         return f"tried in order to learn, at ${-gap:.3f} less than the best; {said}; best {against}"
-    head = "best by what is known beforehand" if pick.basis == "prior" else "best expected"
+    head = "best by what is known beforehand" if picked.basis == "prior" else "best expected"
     return f"{head}, by ${gap:.3f}; {said}; next {against}"
 
 

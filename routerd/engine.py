@@ -18,15 +18,15 @@ import msgspec
 import numpy as np
 
 from routerd.budget import DAY_S, Allowance, Spending, price
-from routerd.choice import decision, draw, removals, strengthened, view
+from routerd.choice import Picked, decision, draw, removals, strengthened, view
 from routerd.config import Config, FeatureName
-from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, arm_dispatch, ref_keys
+from routerd.events import Contribution, Decision, Dispatch, Expected, Policy, Recommend, Task, arm_dispatch, ref_keys
 from routerd.evidence import EMPTY, Evidence
-from routerd.features import Floats, extract, looked_at, tier_of_parent, vector, with_kind
+from routerd.features import Features, Floats, extract, looked_at, tier_of_parent, vector, with_kind
 from routerd.policies import POLICIES, Points
 from routerd.posterior import Hand, Posterior
 from routerd.prior import ATTRIBUTES, PRIORS
-from routerd.reward import Worth, estimates, levels, worth
+from routerd.reward import Worth, estimates, levels, means, worth
 from routerd.slate import CatalogLike, Directory, Known, lay_out
 
 __all__ = ["ArmView", "CatalogLike", "Engine", "Sums"]
@@ -283,53 +283,78 @@ class Engine:
         return made
 
     def _decide(self, request: Recommend, now: float, decision_id: str, prices: Worth | None) -> Decision:
-        config, policy = self._config, self._policy
-        parent_tier = tier_of_parent(request.task, self._directory.catalog.tier)
-        features = extract(request.task, parent_tier)
-        x = vector(features if self._names is None else looked_at(features, self._names))
-        solved = self._belief(request.scope, now)
-        slate = lay_out(
-            request, self._directory, solved.used, self._default, fallback=config.pool.on_outside == "fallback"
-        )
-        prices = prices or worth(config.objective, request.objective)
-        used = self._spending.used(config.budget, now)
-        if used > 0.5:
-            prices = msgspec.structs.replace(prices, money=prices.money * price(used))
-        hand = solved.hand([option.known for option in slate.options])
-        predicted = strengthened(hand.predict(x), slate, features["task_kind"])
-        seen = view(predicted, solved.posterior.noise_sd, solved.level, prices)
-        removed = removals(request, slate, seen.expected, self._directory.catalog, capped=used >= 1.0)
-        pick = draw(
-            seen,
-            slate,
-            removed,
-            explore=request.explore is not False,
-            floor=config.policy.explore_floor if self._allowance.left(config.policy, now) else 0.0,
-            outcomes=solved.posterior.outcomes,
-            prices=prices,
-            config=config,
-            policy=policy,
-            points=self._points,
-            rng=self._rng,
-        )
+        features = self.features(request.task)
+        picked = self.pick(request, features, self.vector(features), now, prices=prices)
         made = decision(
             request,
-            slate,
-            seen,
-            removed,
-            pick,
+            picked,
             now=now,
             decision_id=decision_id,
             features=features,
-            config=config,
-            policy=policy,
-            warnings=("a spending cap is reached: only the cheapest is left",) if used >= 1.0 else (),
+            config=self._config,
+            policy=self.policy,
         )
         if made.explored and not request.dry_run:
             best, tried = made.considered[0].expected, made.expected
             minutes = (tried.wall_time_ms.mean - best.wall_time_ms.mean) / MS_PER_MINUTE
             self._allowance.take(tried.cost_usd.mean - best.cost_usd.mean, minutes, now)
         return made
+
+    def features(self, task: Task) -> Features:
+        """
+        What is known of a task before anyone is chosen to do it.
+
+        Raises:
+            InvalidParams: A feature cannot be used.
+        """
+        return extract(task, tier_of_parent(task, self._directory.catalog.tier))
+
+    def vector(self, features: Features) -> Floats:
+        """What of the features is looked at, (DIM,)."""
+        return vector(features if self._names is None else looked_at(features, self._names))
+
+    def pick(
+        self, request: Recommend, features: Features, x: Floats, now: float, *, prices: Worth | None = None
+    ) -> Picked:
+        """
+        The arm drawn, and what it was drawn from: a decision without its explanation.
+
+        Args:
+            request: What is asked.
+            features: Of its task.
+            x: What of them is looked at, (DIM,).
+            now: Unix seconds.
+            prices: What things are worth, where it is not the configured objective.
+
+        Raises:
+            InvalidParams, OutsidePool, NoArmLeft: See `recommend`.
+        """
+        config = self._config
+        solved = self._belief(request.scope, now)
+        slate = lay_out(
+            request, self._directory, solved.used, self._default, fallback=config.pool.on_outside == "fallback"
+        )
+        prices = prices or worth(config.objective, request.objective)
+        spent = self._spending.used(config.budget, now)
+        if spent > 0.5:
+            prices = msgspec.structs.replace(prices, money=prices.money * price(spent))
+        hand = solved.hand([option.known for option in slate.options])
+        predicted = strengthened(hand.predict(x), slate, features["task_kind"])
+        seen = view(predicted, solved.posterior.noise_sd, solved.level, prices)
+        return draw(
+            seen,
+            slate,
+            removals(request, slate, seen.means, self._directory.catalog, capped=spent >= 1.0),
+            explore=request.explore is not False,
+            floor=config.policy.explore_floor if self._allowance.left(config.policy, now) else 0.0,
+            outcomes=solved.posterior.outcomes,
+            prices=prices,
+            capped=spent >= 1.0,
+            config=config,
+            policy=self._policy,
+            points=self._points,
+            rng=self._rng,
+        )
 
     @property
     def policy(self) -> Policy:
@@ -354,8 +379,8 @@ class Engine:
         rows = np.array([solved.posterior.rows.get(arm, solved.posterior.untried) for arm in known])
         before = self._untaught.predict(x, np.zeros(len(known), dtype=np.intp), designs)
         after = solved.posterior.predict(x, rows, designs)
-        priors = estimates(before, levels(self._untaught.noise_sd))
-        posteriors = estimates(after, solved.level)
+        priors = estimates(before, means(before, levels(self._untaught.noise_sd)))
+        posteriors = estimates(after, means(after, solved.level))
         return [
             ArmView(
                 arm=one.arm,

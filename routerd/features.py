@@ -228,11 +228,11 @@ def _files(text: str) -> dict[str, str]:
     for match in islice(_FILE.finditer(text), _FILE_MATCHES_MAX):
         if kind := _FILE_TYPES.get(match[1].lower()):
             end = match.start()
-            begin = max(0, end - _PATH_CHARS_MAX)
-            begin = max(begin, text.rfind(" ", begin, end) + 1, text.rfind("\n", begin, end) + 1)
-            path = text[begin:end].strip("\t\r`'\"(<[{")
-            if path and "://" not in path:
-                found[path] = kind
+            before = text[end - _PATH_CHARS_MAX : end] if end > _PATH_CHARS_MAX else text[:end]
+            if before and not before[-1].isspace():
+                path = before.rsplit(None, 1)[-1].strip("`'\"(<[{")
+                if path and "://" not in path:
+                    found[path] = kind
     return found
 
 

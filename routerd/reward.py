@@ -8,7 +8,6 @@ configured `emphasis`. Time and cost are log-normal, so their expectations are a
 """
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -68,22 +67,34 @@ def levels(noise_sd: Floats) -> tuple[float, float]:
     return math.log(WALL_TIME_UNIT_MS) + wall_time, math.log(COST_UNIT_USD) + cost
 
 
-def estimates(predicted: Predicted, level: tuple[float, float]) -> list[Expected]:
-    """
-    What is believed of each arm on natural scales: probability, milliseconds, US dollars.
+class Means(msgspec.Struct, frozen=True):
+    """What is expected of each arm: a probability that may lie a little outside [0, 1], milliseconds, US dollars."""
 
-    Args:
-        predicted: Success, and log10 of time and cost.
-        level: See `levels`.
+    success: list[float]
+    wall_time_ms: list[float]
+    cost_usd: list[float]
+
+
+def means(predicted: Predicted, level: tuple[float, float]) -> Means:
+    """Belief on natural scales; `level` as from `levels`."""
+    success, *scales = predicted.mean.tolist()
+    wall_time_ms, cost_usd = ([math.exp(LN10 * x + at) for x in scale] for scale, at in zip(scales, level, strict=True))
+    return Means(success, wall_time_ms, cost_usd)
+
+
+def estimates(predicted: Predicted, expected: Means) -> list[Expected]:
+    """
+    What is believed of each arm, with its 90 % credible interval.
 
     The intervals are of the expected values, not of one outcome; a probability is shown within [0, 1].
     """
-    success, *scales = zip(predicted.mean.tolist(), predicted.sd.tolist(), predicted.n, strict=True)
+    sds, n = predicted.sd.tolist(), predicted.n
     return list(
         map(
             Expected,
-            map(_probability, *success),
-            *[map(_amount, *scale, [at] * len(scale[0])) for scale, at in zip(scales, level, strict=True)],
+            map(_probability, expected.success, sds[0], n[0]),
+            map(_amount, expected.wall_time_ms, sds[1], n[1]),
+            map(_amount, expected.cost_usd, sds[2], n[2]),
         )
     )
 
@@ -97,22 +108,21 @@ def _bounded(p: float) -> float:
     return 0.0 if p < 0.0 else min(p, 1.0)
 
 
-def _amount(mean: float, sd: float, n: float, level: float) -> Estimate:
-    expected, half = math.exp(LN10 * mean + level), math.exp(LN10 * Z90 * sd)
-    return Estimate(expected, expected / half, expected * half, n)
+def _amount(mean: float, sd: float, n: float) -> Estimate:
+    factor = math.exp(LN10 * Z90 * sd)
+    return Estimate(mean, mean / factor, mean * factor, n)
 
 
-def utility(prices: Worth, predicted: Predicted, expected: Sequence[Expected], noise_sd: Floats) -> list[float]:
+def utility(prices: Worth, predicted: Predicted, expected: Means, noise_sd: Floats) -> list[float]:
     """Expected utility of each arm in US dollars."""
-    success = predicted.mean[0].tolist()
-    hours = [one.wall_time_ms.mean / MS_PER_HOUR for one in expected]
-    cost_usd = [one.cost_usd.mean for one in expected]
+    hours, cost_usd = [ms / MS_PER_HOUR for ms in expected.wall_time_ms], expected.cost_usd
     if prices.hours_max is not None:
         hours = capped(predicted.mean[1], noise_sd[1], WALL_TIME_UNIT_MS / MS_PER_HOUR, prices.hours_max)
     if prices.cost_usd_max is not None:
         cost_usd = capped(predicted.mean[2], noise_sd[2], COST_UNIT_USD, prices.cost_usd_max)
-    each = zip(success, hours, cost_usd, strict=True)
-    return [prices.success_usd * p - prices.hour_usd * h - prices.money * c for p, h, c in each]
+    success_usd, hour_usd, money = prices.success_usd, prices.hour_usd, prices.money
+    each = zip(expected.success, hours, cost_usd, strict=True)
+    return [success_usd * p - hour_usd * h - money * c for p, h, c in each]
 
 
 def capped(mean: Floats, sd: float, unit: float, most: float) -> list[float]:
