@@ -9,7 +9,7 @@ Everything that real agents are needed for, one after the other: what each bench
     agents           all of them without either: what the daemon learns by reading alone
 
 They share DIR, so each agent is installed once; what is needed is said in the first lines of each. Exit code 1 when any
-of them found a difference. About twenty minutes.
+of them found a difference. About half an hour.
 """
 
 import argparse
