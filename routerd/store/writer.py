@@ -48,8 +48,9 @@ CHANGES_PER_SLICE = 8
 
 CAPACITY = 4096
 """Writes that may wait, and decisions."""
-DECISIONS_WAIT_S = 0.1
-"""Decisions are written with the next report or log, or after so long: nobody waits for them on disk."""
+DECISIONS_WAIT_S = 0.03
+"""Decisions are written with the next report or log, or after so long: nobody waits for them on disk, but 50 ms are
+promised."""
 LOG_WRITES_MAX = 16
 """Of logs so many, a few dozen rows each: more would only lie in memory while the database is slow."""
 UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
