@@ -78,9 +78,11 @@ class Page:
         self.do("Input.dispatchKeyEvent", type="keyDown", **event)
         self.do("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def screenshot(self) -> bytes:
-        """All of the page as PNG."""
-        return b64decode(self.do("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+    def screenshot(self, height: int | None = None) -> bytes:
+        """All of the page, or so much of its top, as PNG."""
+        size = self.do("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
+        return b64decode(self.do("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"])
 
 
 class Browser:
