@@ -21,12 +21,14 @@ from routerd.cli.app import VERBS, build
 from routerd.cli.daemon import app as daemon
 from routerd.config import Config, PolicyConfig
 from routerd.policies import Belief, PolicyLike
+from tests.harness import Place
+from tests.test_docs import CONSOLE
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-PROGRAM = re.compile(r"(?:^|[\s;|&(])((?:routerctl|routerd|scripts/\w+)(?:[ \t][^\n|;&<>#]*)?)")
+PROGRAM = re.compile(r"^(?:\$ )?((?:routerctl|routerd|scripts/\w+)(?: [^\n;&<>#]*)?)$")
 PLACEHOLDERS = frozenset({"VERB", "…", "TARGET"})
 ELSEWHERE = frozenset({("delegation", "backend"), ("delegation", "policy"), ("gate", "apply")})
 """Two settings of Hermes, and a member of an answer: not keys of routerd's configuration."""
@@ -39,17 +41,17 @@ def pages() -> list[Any]:
     return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in PAGES]
 
 
+def typed(text: str) -> list[str]:
+    """The lines of code blocks that begin with a program of ours, without what stands behind a `#`."""
+    blocks = (block.replace("\\\n", " ") for _, block in FENCED.findall(text))
+    lines = (re.sub(r"\s+#.*| +\|.*", "", line).rstrip() for block in blocks for line in block.splitlines())
+    return [found[1] for line in lines if (found := PROGRAM.match(line))]
+
+
 def commands(text: str) -> list[str]:
-    """What a page says to type: lines of code blocks that begin with a program of ours, and code within sentences."""
-    found = []
-    for language, block in FENCED.findall(text):
-        if language in ("", "sh", "console", "json", "toml", "yaml"):
-            joined = block.replace("\\\n", " ")
-            found += [one for line in joined.splitlines() for one in PROGRAM.findall(line.removeprefix("$ "))]
-    for code in INLINE.findall(FENCED.sub("", text)):
-        if PROGRAM.match(code):
-            found += PROGRAM.findall(code.replace("\\|", "|"))  # as tables have it
-    return [one.strip() for one in found]
+    """What a page says to type, in code blocks and within sentences."""
+    spoken = (code.replace("\\|", "|") for code in INLINE.findall(FENCED.sub("", text)))  # as tables have it
+    return [*typed(text), *(found[1] for code in spoken if (found := PROGRAM.match(code)))]
 
 
 def wrong(command: str) -> str | None:
@@ -81,6 +83,44 @@ def wrong(command: str) -> str | None:
         "--version",
     }
     return f"no flag {', '.join(sorted(flags - known))}" if flags - known else None
+
+
+UNRUN = {
+    "scripts/": "sets up an environment, or runs these tests",
+    "routerd": "runs until it is ended",
+    "routerctl sync": "needs a server; tests/cli/test_sync.py has one",
+}
+
+
+def test_every_line_of_a_code_block_runs(tmp_path: Path) -> None:
+    """In one home, beside a daemon, in the order of the pages; what asks is told yes. Console blocks have their own."""
+    lines = [
+        line
+        for page in PAGES
+        for line in typed(CONSOLE.sub("", page.read_text(encoding="utf-8")))
+        if not line.startswith(tuple(UNRUN))
+    ]
+    place, last = Place(tmp_path), ""
+    (place.home / ".claude").mkdir()
+    (place.home / ".codex").mkdir()
+    (place.home / ".hermes").mkdir()
+    (place.home / ".gemini").mkdir()
+    with place.daemon():
+        for line in dict.fromkeys(lines):
+            program, verb, *rest = shlex.split(line)
+            if verb in ("install", "uninstall"):
+                rest.append("--dry-run" if "systemd" in rest else "--yes")  # who runs the tests may have a systemd
+            if verb == "explain":
+                rest = [last]
+            done = place.run(program, verb, *rest)
+            told = (0, 1) if verb == "doctor" else (0,)
+            refused = "a /tmp of its own" in done.stderr  # systemd, where routerd itself is installed below /tmp
+            assert done.returncode in told or refused, (line, done.stdout, done.stderr)
+            assert "Traceback" not in done.stderr
+            if found := re.search(r"routerctl explain (d_\w+)", done.stdout):
+                last = found[1]
+    assert len(lines) > 15
+    assert last
 
 
 @pytest.mark.parametrize("page", pages())
