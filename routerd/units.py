@@ -62,15 +62,24 @@ def money(value: float) -> str:
     return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
 
 
-def would_have(saved_hours: Mapping[str, float] | None, saved_usd: Mapping[str, float] | None) -> str | None:
+def does(success: float, other: float, delta: float) -> str:
+    """How an arm that others may be switched to does: by the success of both, and by the drop that would matter."""
+    return "succeeds more often" if success - other > delta else "does as well"
+
+
+def would_have(
+    saved_hours: Mapping[str, float] | None, saved_usd: Mapping[str, float] | None, *, taken: str = "taken"
+) -> str | None:
     """
     What another choice would have done with time and money, each a mean with `low` and `high`; None if none is known.
+
+    With `taken` "took" it is what a choice that was made did.
 
     >>> would_have({"mean": 3.6, "low": 3.3, "high": 3.9}, {"mean": -2.0, "low": -3.0, "high": -1.0})
     'saved 3.6 h [3.3 to 3.9] and cost $2.00 [$1.00 to $3.00] more'
     """
     saved, more = [], []
-    for figure, shown, verb in ((saved_hours, _hours, "taken"), (saved_usd, _dollars, "cost")):
+    for figure, shown, verb in ((saved_hours, _hours, taken), (saved_usd, _dollars, "cost")):
         if figure is not None and figure["mean"] < 0:
             more.append(f"{verb} {shown(-figure['mean'], -figure['high'], -figure['low'])} more")
         elif figure is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from routerd.cli.view import console
-from routerd.units import money, would_have
+from routerd.units import does, money, would_have
 
 SHOWN_MAX = 5
 """Lines with nothing to tell beyond these are only counted."""
@@ -67,7 +67,7 @@ def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
     odds = f"chance of being worse by more than {points}: {_percent(line['chance_worse'])}"
     success = f"{_percents(after['success'])} against {_percents(before['success'])}"
     verdict = {
-        "switch": f"{after['arm']} {'succeeds more often' if _gains(line, answer) else 'does as well'}",
+        "switch": f"{after['arm']} {does(after['success']['mean'], before['success']['mean'], answer['delta'])}",
         "unsure": f"{after['arm']} might do as well, but that is not sure",
         "worse": f"{after['arm']} is cheaper and likely worse",
         "keep": f"{before['arm']} is worth more than {after['arm']}",
@@ -80,12 +80,6 @@ def _line(line: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
         out.print(f"  apply it: {line['command']}", style="bold", soft_wrap=True)  # whole, to be copied
     elif line["verdict"] == "switch":
         _say(f"no command applies it: {line['agent']} asks nobody before it delegates", out)
-
-
-def _gains(line: dict[str, Any], answer: dict[str, Any]) -> bool:
-    """Whether the other arm is expected to succeed more often by what would count as worse."""
-    gain: float = line["candidate"]["success"]["mean"] - line["baseline"]["success"]["mean"]
-    return gain > float(answer["delta"])
 
 
 def _figures(line: dict[str, Any], out: Console) -> None:
@@ -145,13 +139,13 @@ def _so_far(done: dict[str, Any], answer: dict[str, Any], out: Console) -> None:
     if not done["told"]:
         _say("not enough is known of the arms that they ran on to tell what that saved", out)
         return
-    figures = [one for one in (_hours(done["saved_hours"]), _dollars(done["saved_usd"])) if one]
+    did = would_have(done["saved_hours"], done["saved_usd"], taken="took")
     success = done["success"]
     points = (
         f"success {100 * success['mean']:+.0f} points [{100 * success['low']:+.0f} to {100 * success['high']:+.0f}]"
     )
     rest = "" if done["told"] == done["tasks"] else f" (of {done['told']}; too little is known of the others)"
-    _say(f"that saved {' and '.join(figures) or 'an unknown amount'}{rest}, {points}", out)
+    _say(f"that {did or 'saved an unknown amount'}{rest}, {points}", out)
     _say(_audit(done["audit"], answer["enough"]), out)
 
 

@@ -19,17 +19,17 @@ from routerd.page.parts import (
     hours,
     lead,
     missing,
-    money,
-    moneys,
     note,
     numbers,
     odds,
     percents,
-    saved_words,
     span,
 )
+from routerd.page.parts import (
+    savings as savings_words,
+)
 from routerd.page.scales import Scale, Span, linear, percent_word, signed_word, success_floor
-from routerd.units import percent
+from routerd.units import does, money, percent, would_have
 
 Answer = dict[str, Any]
 
@@ -68,14 +68,10 @@ def savings(figures: Figures) -> Parts:
 
 
 def _in_all(answer: Answer) -> str:
-    parts = [
-        said(span(answer[key]))
-        for key, said in (("total_usd", moneys), ("total_hours", hours))
-        if answer[key] is not None
-    ]
-    if not parts:
+    words = would_have(answer["total_hours"], answer["total_usd"])
+    if words is None:
         return "No other choice is sure enough to do as well and be worth more."
-    return f"Where another arm does as well, it would have saved {' and '.join(parts)}."
+    return f"Where another arm does at least as well and is worth more, it would have {words} in all."
 
 
 def _saving(number: int, line: Answer, delta: float) -> Element:
@@ -87,12 +83,15 @@ def _saving(number: int, line: Answer, delta: float) -> Element:
     said = f"Success expected of {arm_name(before['arm'])}, which they ran on, and of {arm_name(after['arm'])}."
     rows = [_side(side, aside) for side, aside in ((before, "ran"), (after, "instead"))]
     worse = f"Chance that it succeeds less often by more than {100 * delta:g} points: {odds(line['chance_worse'])}."
-    saved = saved_words(line) if line["verdict"] in ("switch", "unsure") else ""
+    words = would_have(line["saved_hours"], line["saved_usd"]) if line["verdict"] in ("switch", "unsure") else None
+    verdict = VERDICTS[line["verdict"]]
+    if line["verdict"] == "switch":
+        verdict = does(after["success"]["mean"], before["success"]["mean"], delta)
     return card(
         title,
-        el("p", el("span", VERDICTS[line["verdict"]], class_=f"verdict {line['verdict']}")),
+        el("p", el("span", verdict, class_=f"verdict {line['verdict']}")),
         charts.tracks(Told(f"saving-{number}", title, said), rows, [scale], ("success on these tasks",)),
-        el("p", arm(after["arm"]), f" would have saved {saved}.") if saved else None,
+        el("p", arm(after["arm"]), f" would have {words}.") if words else None,
         el("p", worse),
         missing(_rests(line)),
         el("p", el("code", line["command"]), class_="apply") if line["command"] else None,
@@ -115,7 +114,7 @@ def _rests(line: Answer) -> str:
     if audit["reason"] is not None:
         return f"Outcomes: {drawn}. Audit: none, {audit['reason']}."
     figure = audit["saved_usd"]["figure"]
-    checked = "too little to tell" if figure is None else moneys(span(figure))
+    checked = "too little to tell" if figure is None else savings_words(span(figure))
     return f"Outcomes: {drawn}. Audit by {count(audit['decisions'], 'draw')} alone: {checked}."
 
 
@@ -128,7 +127,7 @@ def _saving_row(line: Answer) -> tuple[str, ...]:
         f"{line['moved']:,} of {line['tasks']:,}",
         "-" if line["chance_worse"] is None else odds(line["chance_worse"]),
         "-" if line["saved_hours"] is None else hours(span(line["saved_hours"])),
-        "-" if line["saved_usd"] is None else moneys(span(line["saved_usd"])),
+        "-" if line["saved_usd"] is None else savings_words(span(line["saved_usd"])),
     )
 
 
@@ -137,8 +136,8 @@ def _so_far(done: Answer) -> Element:
     if not done["told"]:
         said = ": of where they ran not enough is known to tell what that saved."
         return el("p", sent, arm(done["baseline"]), said, class_="so-far")
-    saved = saved_words(done) or "an unknown amount"
-    said = f", which saved {saved}, with {100 * done['success']['mean']:+.0f} points of success."
+    words = would_have(done["saved_hours"], done["saved_usd"], taken="took") or "saved an unknown amount"
+    said = f", which {words}, with {100 * done['success']['mean']:+.0f} points of success."
     return el("p", sent, arm(done["baseline"]), said, class_="so-far")
 
 

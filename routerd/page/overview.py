@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from routerd.page.elements import Child, el
 from routerd.page.figures import Figures
-from routerd.page.parts import NO_OUTCOMES, Parts, arm, count, missing, note, saved_words
-from routerd.units import dollars, percent
+from routerd.page.parts import NO_OUTCOMES, Parts, arm, count, missing, note
+from routerd.units import does, dollars, percent, would_have
 
 NAMED_MAX: Final = 2
 
@@ -43,7 +43,7 @@ def _says(figures: Figures) -> list[Sentence]:
     if shares:
         most, where = arm(shares[0]["arm"]), f" in {shares[0]['agent']}."
         said.append([percent(shares[0]["share"]), " of the delegations ran on ", most, where])
-    said += [_switch(line) for line in switched if line["kind"] is not None]
+    said += [_switch(line, figures.savings["delta"]) for line in switched if line["kind"] is not None]
     if shares and not switched:
         said.append(["Nothing that is sure enough says that another choice would have been better."])
     for one in figures.drift["strayed"][:NAMED_MAX]:
@@ -55,7 +55,9 @@ def _says(figures: Figures) -> list[Sentence]:
     return said
 
 
-def _switch(line: dict[str, Any]) -> Sentence:
-    saved = saved_words(line)
-    would = f" does as well, and would have saved {saved}." if saved else " does as well."
-    return ["For ", el("b", line["kind"]), ", ", arm(line["candidate"]["arm"]), would]
+def _switch(line: dict[str, Any], delta: float) -> Sentence:
+    after, before = line["candidate"], line["baseline"]
+    words = would_have(line["saved_hours"], line["saved_usd"])
+    how = does(after["success"]["mean"], before["success"]["mean"], delta)
+    rest = f" {how}, and would have {words}." if words else f" {how}."
+    return ["For ", el("b", line["kind"]), ", ", arm(after["arm"]), rest]

@@ -1,13 +1,13 @@
 """Pieces that every section of the page is made of, and how things are said in them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from xml.etree.ElementTree import Element
 
 from routerd.events import Estimate
 from routerd.page.elements import Child, el
 from routerd.page.scales import Span
-from routerd.units import dollars, duration
+from routerd.units import dollars, duration, money
 
 Parts = list[Element | None]
 
@@ -104,17 +104,17 @@ def times(one: Span) -> str:
 
 def moneys(one: Span) -> str:
     """$0.31 [$0.20 to $0.50]."""
+    return f"{dollars(one.mean)} [{dollars(one.low)} to {dollars(one.high)}]"
+
+
+def savings(one: Span) -> str:
+    """$312.00 [$220.00 to $390.00]; below 0 where more was spent."""
     return f"{money(one.mean)} [{money(one.low)} to {money(one.high)}]"
 
 
 def hours(one: Span) -> str:
     """6.4 h [5.1 to 7.9]."""
     return f"{one.mean:.1f} h [{one.low:.1f} to {one.high:.1f}]"
-
-
-def money(value: float) -> str:
-    """US dollars, which may be lost too."""
-    return f"{'-' if value < 0 else ''}{dollars(abs(value))}"
 
 
 def odds(chance: float) -> str:
@@ -125,9 +125,3 @@ def odds(chance: float) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """1 task, 2 tasks."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def saved_words(line: dict[str, Any]) -> str:
-    """Money and hours of a line of savings, as far as they are known."""
-    shown = (("saved_usd", moneys), ("saved_hours", hours))
-    return " and ".join(said(span(line[key])) for key, said in shown if line[key] is not None)
