@@ -113,7 +113,7 @@ def _legend(shown: Sequence[Arm]) -> Element:
         el(
             "li",
             el("b", el("span", charts.letter(index)), class_=f"c{index % charts.COLOURS}"),
-            el("span", arm_name(one.arm), el("em", f" {count(one.outcomes, 'outcome')}, worth {one.verdicts:.0f}")),
+            el("span", arm(one.arm), el("em", f" {count(one.outcomes, 'outcome')}, worth {one.verdicts:.0f}")),
         )
         for index, one in enumerate(shown)
     ]

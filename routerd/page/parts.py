@@ -5,12 +5,13 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from routerd.events import Estimate
-from routerd.page.elements import Child, el
+from routerd.page.elements import Child, el, short
 from routerd.page.scales import Span
 from routerd.units import dollars, duration, money
 
 Parts = list[Element | None]
 
+NAME_CHARS_MAX: Final = 60
 NO_OUTCOMES: Final = (
     "There is no outcome yet to learn from. Let routerd read your agents' logs (routerd --once); "
     "routerctl doctor says what is in the way."
@@ -81,8 +82,8 @@ def arm_name(arm: str) -> str:
 
 
 def arm(name: str) -> Element:
-    """An arm's name in a sentence, which breaks no line."""
-    return el("span", arm_name(name), class_="arm")
+    """An arm's name in a sentence: it breaks no line, and what nobody would read to its end is cut in the middle."""
+    return el("span", short(arm_name(name), NAME_CHARS_MAX), class_="arm")
 
 
 def span(one: Estimate | dict[str, float]) -> Span:
