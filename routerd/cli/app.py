@@ -54,6 +54,8 @@ def build(*, listed: bool = False) -> App:
     )
     for verb, (place, line) in VERBS.items():
         app.command(f"routerd.cli.{place}", name=verb, **({"help": line} if listed else {}))
+    line = "Print what completes the verbs in bash, zsh or fish."
+    app.command("routerd.cli.completion:completion", name="--completion", **({"help": line} if listed else {}))
     return app
 
 
@@ -68,7 +70,8 @@ def guarded(program: str, call: Callable[[], object]) -> int:
     try:
         result = call()
     except CycloptsError as error:
-        return _say(program, f"{error} (see {program} --help)", 2)
+        verb = " ".join([program, *(error.command_chain or ())])
+        return _say(program, f"{error} (see {verb} --help)", 2)
     except RouterdError as error:
         return _say(program, str(error), error.exit_code)
     except BrokenPipeError:

@@ -13,6 +13,8 @@ def arms(*, scope: str | None = None, kind: str | None = None, common: Common = 
 
     Parameters
     ----------
+    scope: str
+        What is believed in this scope alone.
     kind: str
         For tasks of this kind, instead of an average task.
     """

@@ -13,7 +13,6 @@ from routerd.cli.app import guarded
 app = App(
     name="routerd",
     version=f"routerd {__version__}",
-    help="Learns from your agents' logs which model should do the next task, and answers on a Unix socket.",
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
@@ -31,6 +30,11 @@ def routerd(
     check_config: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Learns from your agents' logs which model should do the next task, and answers on a Unix socket.
+
+    It needs no configuration, follows what the agents go on writing, and is stopped with Ctrl-C or SIGTERM. SIGHUP has
+    it read its configuration again. `routerctl` asks it.
+
+    Example: routerd --once
 
     Parameters
     ----------

@@ -24,6 +24,8 @@ def feedback(
         A decision id or an outcome id.
     verdict: str
         good or bad.
+    note: str
+        A word on why; what looks like a credential is taken out.
     """
     try:
         answer = ask("feedback", {"decision_id": id, "verdict": verdict, "note": note}, common)

@@ -28,6 +28,8 @@ def models(
     ----------
     tier: str
         frontier, advanced, mid, light, or a name of your own from the configuration.
+    provider: str
+        Only what this provider serves.
     prompt: bool
         The list as text for an agent's system prompt; the same bytes each time.
     report: bool

@@ -47,6 +47,22 @@ def recommend(
         What would be handed over beside the goal.
     kind: str
         Your own word for the kind of task; otherwise it is inferred.
+    repo: str
+        The repository's address or path; only a hash of it is kept. Without it, that of --cwd.
+    cwd: str
+        Where the task would be done.
+    token_estimate: int
+        How many tokens it will take, as far as you can tell.
+    depth: int
+        How many agents stand above the one that asks; 0 for the one that a person talks to.
+    role: str
+        What the child is to be.
+    agent: str
+        The agent that asks, such as claude-code, codex or hermes.
+    session_id: str
+        Its session; the same question in one session gets the same answer for a while.
+    scope: str
+        Learn and choose apart from other scopes, such as one for each team.
     candidate: list[str]
         An arm to choose among (see `routerctl arms`); give it once for each. Without it, all known arms.
     incumbent: str
@@ -55,8 +71,18 @@ def recommend(
         The arm that must be used; it wins and is recorded as pinned.
     tier: list[str]
         Only arms of these tiers.
+    max_cost_usd: float
+        Only arms that are expected to cost no more.
+    max_wall_time_ms: int
+        Only arms that are expected to take no longer.
+    min_success: float
+        Only arms whose expected success is at least this, 0 to 1.
+    objective: str
+        What matters most; otherwise what the configuration says.
     explore: bool
         Whether a less certain arm may be tried.
+    top: int
+        How many other arms are shown.
     dry_run: bool
         Answer without recording a decision.
     """

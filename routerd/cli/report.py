@@ -47,10 +47,46 @@ def report(
         The decision that the task followed. Without one, give --goal and --dispatch.
     outcome_id: str
         An id of your own: the same report sent again counts once.
+    goal: str
+        What was to be done, where no decision is named.
     dispatch: str
         The arm that really ran.
+    scope: str
+        As for `recommend`.
+    overridden: bool
+        Something else ran than was recommended.
+    succeeded: str
+        Whether it did what it was meant to.
+    wall_time_ms: int
+        How long it took.
+    cost_usd: float
+        What it cost; otherwise it is reckoned from tokens, by list price.
+    cost_tokens: int
+        Tokens in all, where they are not known one by one.
+    input_tokens: int
+        Tokens that were sent and not in the cache.
+    output_tokens: int
+        Tokens that the model wrote.
+    cache_read_tokens: int
+        Tokens that came from the cache.
+    cache_write_tokens: int
+        Tokens that went into the cache.
+    error: str
+        What went wrong, in the agent's words.
+    finished_at: float
+        When it ended, in Unix seconds; otherwise now.
     agent: str
         With --tool-use-id, --child-id or --delegation-id: the unit of work as the agent's own log names it.
+    session_id: str
+        The agent's session.
+    tool_use_id: str
+        The call that handed the task on.
+    child_id: str
+        The child that did it.
+    delegation_id: str
+        The delegation, for agents that number them.
+    task_index: int
+        Which task of a call that handed on several; the first is 0.
     """
     outcome: dict[str, Any] = _set(
         {

@@ -52,9 +52,17 @@ def resolve(
     depth: int
         Of the task that asks; a child is one deeper.
     call_model: str
-        Said for a whole call of which this is one task; likewise --call-provider and --call-reasoning-effort.
+        Said for a whole call of which this is one task.
+    call_provider: str
+        Likewise.
+    call_reasoning_effort: str
+        Likewise.
     parent_model: str
-        What the asking agent itself runs on; likewise --parent-provider and --parent-reasoning-effort.
+        What the asking agent itself runs on.
+    parent_provider: str
+        Who serves that.
+    parent_reasoning_effort: str
+        The effort at which it runs.
     failed: list[str]
         What this task was tried on before and failed, in order; the answer is at most one tier higher for each.
     cost_usd: float
@@ -62,7 +70,9 @@ def resolve(
     budget_usd: float
         What is left for it.
     acp_command: str
-        How an agent is started that speaks ACP; it comes back as it is, like each --acp-arg.
+        How an agent is started that speaks ACP; it comes back as it is.
+    acp_args: list[str]
+        One of its arguments; likewise.
     global_: bool
         Ignored; accepted because people type it.
     """
