@@ -3,7 +3,7 @@
 from typing import Any
 
 from routerd.cli.common import DEFAULTS, Common, ask, show
-from routerd.cli.view import ago, console, dollars, duration, interval, table
+from routerd.cli.view import ago, console, dollars, duration, interval, print_table
 
 
 def arms(*, scope: str | None = None, kind: str | None = None, common: Common = DEFAULTS) -> int:
@@ -29,7 +29,9 @@ def render(answer: dict[str, Any]) -> None:
 
     out = console()
     if not answer["arms"]:
-        out.print("no arm is known yet: nothing was read, and the pool is empty")
+        out.print(
+            "no arm is known yet: no task has ended, and [pool] names no model; `routerctl status` says what is read"
+        )
         return
     rows = []
     for arm in answer["arms"]:
@@ -44,7 +46,8 @@ def render(answer: dict[str, Any]) -> None:
                 dollars(after["cost_usd"]["mean"]),
                 "never" if arm["last_seen"] is None else ago(time.time() - arm["last_seen"]),
                 f"{arm['drift']:+.1f} s.e." if abs(arm["drift"] or 0.0) >= MOVED_SE else "",
-                "" if arm["in_pool"] else "outside the pool",
+                "" if arm["in_pool"] else "outside",
             )
         )
-    out.print(table(("arm", "success", "n", "time", "cost", "last seen", "drift", ""), rows, right=(2, 3, 4)))
+    headings = ("arm", "success", "n", "time", "cost", "last seen", "drift", "pool")
+    print_table(out, headings, rows, right=(2, 3, 4), less=("last seen", "n", "cost", "time", "drift"))

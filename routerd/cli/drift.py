@@ -77,7 +77,7 @@ def render(answer: dict[str, Any]) -> None:
         )
         shown = [f"{session['session_id'] or 'no session'} ({session['units']})" for session in one["sessions"]]
         more = f", and {len(shown) - SESSIONS_SHOWN} more" if len(shown) > SESSIONS_SHOWN else ""
-        out.print(f"  in {', '.join(shown[:SESSIONS_SHOWN])}{more}", style="dim")
+        out.print(f"  in {', '.join(shown[:SESSIONS_SHOWN])}{more}", style="dim", soft_wrap=True)
     for one in answer["moved"]:
         way = "worse" if one["drift"] < 0 else "better"
         seen = "" if one["last_seen"] is None else f", last seen {ago(time.time() - one['last_seen'])}"

@@ -118,7 +118,7 @@ def _otherwise(answer: dict[str, Any], out: "Console") -> None:
     for change in answer["otherwise"][:CHANGES_SHOWN]:
         out.print(f"  at {_price(change['price'], change['to'])}: {change['arm']}")
     if not answer["otherwise"]:
-        out.print("  no price of success, time or money would: it is no worse in any of them")
+        out.print("  no other price of success, time or money would")
 
 
 def _price(name: str, value: float) -> str:

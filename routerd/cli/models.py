@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from routerd.catalog import Catalog
 from routerd.catalog.registry import load
 from routerd.cli.common import DEFAULTS, Common, ask_or, own_config, show
-from routerd.cli.view import console, table
+from routerd.cli.view import console, print_table
 
 
 def models(
@@ -78,12 +78,16 @@ def render(answer: dict[str, Any]) -> None:
             "" if not one.get("context_length") else f"{one['context_length'] // 1000}k",
             _price(one.get("price") or {}),
             ", ".join(one["aliases"]),
-            "" if one["in_pool"] else "outside the pool",
+            "" if one["in_pool"] else "outside",
         )
         for one in answer["models"]
     ]
-    headings = ("model", "provider", "tier", "score", "context", "$ in/out per 1M", "aliases", "")
-    out.print(table(headings, rows, right=(3, 4, 5)))
+    headings = ("model", "provider", "tier", "score", "context", "$ in/out per 1M", "aliases", "pool")
+    print_table(out, headings, rows, right=(3, 4, 5), less=("context", "tier", "aliases", "provider"))
+
+
+NARROW = 110
+"""Below so many columns there is room for the figures only where others are left out."""
 
 
 def render_report(answer: dict[str, Any]) -> None:
@@ -102,7 +106,9 @@ def render_report(answer: dict[str, Any]) -> None:
         for one in answer["models"]
     ]
     headings = ("model", "score", "s.e.", "tier", "path", "IRT fit", "figures, with their source")
-    out.print(table(headings, rows, right=(1, 2, 5)))
+    print_table(
+        out, headings, rows, right=(1, 2, 5), less=("IRT fit", "s.e.", "path", "tier") if out.width < NARROW else ()
+    )
     used = {figure["source"] for one in answer["models"] for figure in one["figures"]}
     out.print("\nsources:")
     for name, source in answer["sources"].items():

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from routerd.cli.common import DEFAULTS, Common, ask, show
-from routerd.cli.view import console, dollars, duration, interval, percent, table
+from routerd.cli.view import console, dollars, duration, interval, percent, print_table
 from routerd.errors import UsageError
 
 
@@ -153,7 +153,7 @@ def render(answer: dict[str, Any]) -> None:
     out.print()
     rows = [expected_row(answer["arm"], answer["expected"], answer["utility"])]
     rows += [expected_row(one["arm"], one["expected"], one["utility"]) for one in answer["alternatives"]]
-    out.print(table(("arm", "success", "time", "cost", "worth"), rows, right=(2, 3, 4)))
+    print_table(out, ("arm", "success", "time", "cost", "worth"), rows, right=(2, 3, 4), less=("worth", "cost", "time"))
     out.print(f"\nwhy: routerctl explain {answer['decision_id']}", style="dim")
 
 

@@ -19,7 +19,7 @@ from cyclopts import Parameter
 from rich.progress import Progress
 
 from routerd.cli.common import DEFAULTS, Common, own_config, show
-from routerd.cli.view import console, table
+from routerd.cli.view import console, print_table
 from routerd.config import Config
 from routerd.errors import UsageError
 from routerd.matrix import Matrix, read
@@ -143,7 +143,10 @@ def _scores(matrix: Matrix, new: NewPlayer, game: dict[str, Any], bars: Progress
 def render(answer: dict[str, Any]) -> None:
     """A row for each policy, and what lies between its scores and the best that choosing one arm could give."""
     out = console()
-    out.print(f"{answer['file']}: {answer['tasks']} tasks, {answer['arms']} arms, mean of {answer['orders']} orders")
+    out.print(
+        f"{answer['file']}: {answer['tasks']} tasks, {answer['arms']} arms, mean of {answer['orders']} orders",
+        soft_wrap=True,
+    )
     out.print("0 is choosing at random, 1 is knowing every outcome beforehand; [95 % interval over the orders]\n")
     at = list(answer["best_fixed"])
     rows = [
@@ -152,7 +155,8 @@ def render(answer: dict[str, Any]) -> None:
     ]
     rows.append(("best single arm, in hindsight", *(f"{answer['best_fixed'][mark]:.3f}" for mark in at), ""))
     headings = ("policy", *(f"at {mark}" if mark.isdigit() else mark for mark in at), "seconds")
-    out.print(table(headings, rows, right=range(1, len(headings))))
+    fewer = [name for name in headings[1:-2] if name != "at 100"]
+    print_table(out, headings, rows, right=range(1, len(headings)), less=("seconds", *fewer))
 
 
 def _cell(found: dict[str, Any], mark: str) -> str:

@@ -104,17 +104,20 @@ async def _serve(settings: Settings, config: Config) -> None:
             await parts.tail.reading.settled()
         await parts.writer.write([])
         _read(parts.tail, time.monotonic() - started, out)
-        if print_summary(parts.path, out):
-            out.print(NEXT.format(socket=settings.socket_path), style="dim")
+        print_summary(parts.path, out)
+        out.print(NEXT.format(socket=settings.socket_path), style="dim", soft_wrap=True)
 
     await daemon.serve(settings, config, on_ready=first_minute if sys.stderr.isatty() else None)
 
 
+NOTHING = """
+If they are elsewhere, say so in the configuration: [sources.<agent>] roots = [...]; see config/routerd.toml.
+To see what routerd is like with made-up tasks: routerctl demo"""
 NEXT = """
 Listening on {socket}
 It goes on reading what your agents write. Next, in another terminal:
-  routerctl arms                          what is believed of each model
-  routerctl recommend "fix the parser"    which would win for a task, and why
+  routerctl savings                       what another choice would have saved
+  routerctl recommend "fix the parser"    which model would win for a task, and why
   routerctl events                        tasks and decisions as they come
 Stop it with Ctrl-C."""
 
@@ -134,17 +137,16 @@ def _read(tail: Tail, took_s: float, out: Console) -> None:
         out.print("no logs of an agent were found; these places were looked at:")
         for agent, root, exists in tail.places():
             out.print(f"  {agent:12} {root}{'' if exists else '  (not there)'}")
-        out.print("Other places go into the configuration: [sources.<agent>] roots = [...]; see config/routerd.toml.")
+        out.print(NOTHING)
     for path, reason in list(tail.reading.unreadable.items())[:5]:
         out.print(f"cannot be read: {path}: {reason}")
 
 
-def print_summary(path: Path, out: Console) -> bool:
-    """Prints the first table; False when there is nothing to put into it."""
+def print_summary(path: Path, out: Console) -> None:
+    """Prints the first table, or that there is nothing to put into it."""
     with closing(read_only(path)) as connection:
         lines = tabulate(reader.summaries(connection))
     if not lines:
-        out.print("nothing has ended yet, so there is nothing to tell")
-        return False
+        out.print("no task has ended yet, so there is no table; one comes with the first (`routerctl status`)")
+        return
     summary.show(lines, out)
-    return True

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from routerd.cli.common import DEFAULTS, Common, ask, show
-from routerd.cli.view import ago, console, duration, size, table
+from routerd.cli.view import ago, console, duration, print_table, size
 
 
 def status(*, common: Common = DEFAULTS) -> int:
@@ -24,12 +24,14 @@ def render(answer: dict[str, Any]) -> None:
         f"{counts['outcomes']} outcomes ({counts['unknown']} unknown), {counts['reports']} reports, "
         f"{counts['decisions']} decisions; {queue['pending']} of {queue['capacity']} writes waiting"
     )
-    out.print(f"database {answer['db']['path']}, {size(answer['db']['bytes'])}, schema {answer['db']['schema']}")
+    database = answer["db"]
+    out.print(f"database {database['path']}, {size(database['bytes'])}, schema {database['schema']}", soft_wrap=True)
     if not answer["sources"]:
-        out.print("\nno logs were found; `routerd --once` names the places where it looks")
+        out.print("\nno logs were found; `routerd --once` says where it looks, `routerctl demo` makes some up")
         return
     out.print()
-    out.print(table(HEADINGS, [_row(source) for source in answer["sources"]], right=(3, 4, 5, 6, 7, 9)))
+    rows = [_row(source) for source in answer["sources"]]
+    print_table(out, HEADINGS, rows, right=(3, 4, 5, 6, 7, 9), less=("size", "files", "mode", "unreadable", "root"))
 
 
 HEADINGS = ("agent", "root", "mode", "files", "size", "behind", "own", "delegated", "last event", "unreadable")

@@ -62,8 +62,9 @@ def print_table(
     less: Sequence[str] = (),
 ) -> None:
     """
-    Prints a table that fits: columns that say the same everywhere as nothing are left out, and where there is no room
-    those of `less`, in this order. What was left out for want of room is named below.
+    Prints a table that fits: columns with nothing in them are left out, and where there is no room those of `less`, in
+    this order. What was left out for want of room is named below. A name in the first column that would take half of
+    the room is broken instead.
     """
     kept = [number for number, _ in enumerate(headings) if any(row[number] for row in rows)]
     gone: list[str] = []
@@ -76,6 +77,7 @@ def print_table(
             [[row[number] for number in kept] for row in rows],
             right=[place for place, number in enumerate(kept) if number in right],
         )
+        view.columns[0].max_width = max(16, FIRST_COLUMN * to.width // 100)
         if to.measure(view, options=to.options.update(width=WIDTH_MAX)).maximum <= to.width:
             break
     to.print(view)
@@ -83,6 +85,8 @@ def print_table(
         to.print(f"(no room for: {', '.join(gone)}; a wider terminal or --json has it)", style="dim")
 
 
+FIRST_COLUMN = 47
+"""Percent of the room that the first column may take."""
 WIDTH_MAX = 1000
 """No table is so wide."""
 
