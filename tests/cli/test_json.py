@@ -76,7 +76,7 @@ def answers(place: Place, daemon: Daemon) -> dict[str, list[Any]]:
         done = place.run("routerctl", *command.split(), *more, "--json")
         assert done.returncode == code, (command, done.stdout, done.stderr)
         value = json.loads(done.stdout)
-        name = re.sub(r" (-|claude|sonnet|opus|tasks|mcp|gate|more|policy).*", "", command)
+        name = re.sub(r" (-|claude|sonnet|opus|tasks|page|mcp|gate|more|policy).*", "", command)
         found.setdefault(name, []).append(value)
         return value
 
@@ -102,6 +102,7 @@ def answers(place: Place, daemon: Daemon) -> dict[str, list[Any]]:
     ask("resolve claude-opus-5 --provider openrouter --reasoning-effort high")
     ask("savings --since 2025-01-01")
     ask("drift --since 2025-01-01")
+    ask("dashboard page.html")
     ask("metrics")
     ask("replay tasks.jsonl --orders 2")
     ask("import more.jsonl")
@@ -125,7 +126,7 @@ def _events(place: Place, daemon: Daemon) -> list[Any]:
         assert events.stdout is not None
         while events.poll() is None:
             drawn(daemon, "explore", 1)
-        return [json.loads(line) for line in events.stdout]
+        return sorted((json.loads(line) for line in events.stdout), key=lambda one: str(one["event"]))
 
 
 def prepared(home: Path) -> Place:
