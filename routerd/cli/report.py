@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from routerd.cli.common import DEFAULTS, Common, ask, show
 from routerd.cli.recommend import _dispatch, _set
 from routerd.cli.view import console
+from routerd.errors import UsageError
 
 SUCCEEDED = {"yes": True, "no": False, "unknown": None}
 
@@ -109,6 +110,8 @@ def report(
         "delegation_id": delegation_id,
         "task_index": task_index,
     }
+    if decision_id is None and (goal is None or dispatch is None):
+        raise UsageError("say what it is of: --decision-id ID, or else --goal and --dispatch")
     params = {
         "outcome": {"succeeded": SUCCEEDED[succeeded], **outcome},
         "decision_id": decision_id,

@@ -67,6 +67,7 @@ def reckoned(begin: float, now: float, against: str, config: Config) -> dict[str
     baseline = None if against == "incumbent" else arm_of(_named(against))
     with closing(read_only(database_path())) as connection:
         counted = history.delegated(connection, begin)
+        earliest = history.delegated(connection, 0.0).first_at
         tasks = history.tasks(connection, begin, arm_of, frozenset(config.learning.features))
         decisions = history.decisions(connection, begin, arm_of)
         sums = engine_of(connection, config, catalog, now).sums("default", now)
@@ -90,6 +91,7 @@ def reckoned(begin: float, now: float, against: str, config: Config) -> dict[str
             "learnt": len(tasks),
             "censored": counted.censored,
             "first_at": counted.first_at,
+            "earliest_at": earliest,
         },
         "delta": config.gate.delta,
         "epsilon": config.gate.epsilon,

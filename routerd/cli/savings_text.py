@@ -39,7 +39,10 @@ def _heading(answer: dict[str, Any], out: Console) -> None:
     counted, shares = answer["delegations"], answer["shares"]
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(answer["since"]))
     if not counted["count"]:
-        _say(f"since {since}: no delegation has ended; `routerctl status` says what is read", out, indent="")
+        older = counted["earliest_at"]
+        day = None if older is None else time.strftime("%Y-%m-%d", time.localtime(older))
+        hint = f"all that there are ended before: --since {day}" if day else "`routerctl status` says what is read"
+        _say(f"since {since}: no delegation has ended; {hint}", out, indent="")
         return
     hours, dollars = (sum(share[name] for share in shares) for name in ("hours", "cost_usd"))
     said = f"since {since}: {counted['count']} delegations"

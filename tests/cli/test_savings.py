@@ -181,7 +181,13 @@ def values(interval: dict[str, float]) -> tuple[float, float, float]:
 
 def test_how_much_there_is(answer: Any, again: Again) -> None:
     learnt = again.facts
-    assert answer["delegations"] == {"count": len(learnt), "learnt": len(learnt), "censored": 0, "first_at": FROM}
+    assert answer["delegations"] == {
+        "count": len(learnt),
+        "learnt": len(learnt),
+        "censored": 0,
+        "first_at": FROM,
+        "earliest_at": FROM,
+    }
     for share in answer["shares"]:
         own = [fact for fact in learnt if fact.arm == share["arm"]]
         assert share["tasks"] == len(own)
