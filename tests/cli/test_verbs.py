@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -94,17 +95,19 @@ def test_a_pin_on_the_command_line(daemon: Daemon) -> None:
 
 
 def test_events(daemon: Daemon) -> None:
-    import threading  # noqa: PLC0415
-    import time  # noqa: PLC0415
+    heard = threading.Event()
 
-    def ask_soon() -> None:
-        time.sleep(1.5)
-        daemon.ask("recommend", task={"goal": "x"}, candidates=["local"])
+    def ask_until_heard() -> None:
+        while not heard.wait(0.05):
+            daemon.ask("recommend", task={"goal": "x"}, candidates=["local"])
 
-    asking = threading.Thread(target=ask_soon)
+    asking = threading.Thread(target=ask_until_heard)
     asking.start()
-    shown = text(daemon.place, "events", "--event", "decision", "--count", "1")
-    asking.join()
+    try:
+        shown = text(daemon.place, "events", "--event", "decision", "--count", "1")
+    finally:
+        heard.set()
+        asking.join()
     assert json.loads(shown)["event"] == "decision"
 
 
