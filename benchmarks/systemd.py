@@ -4,9 +4,9 @@ The units in a real `systemd --user`: what `routerctl install systemd` sets up, 
     python benchmarks/systemd.py [--user-systemd PROGRAM] [--only NAME ...] [--json FILE]
 
 Needs root, Debian's `systemd`, a /usr/bin/python3 of this Python's version, and a program that runs a command inside a
-user manager in namespaces of its own: `PROGRAM UNITS_DIR TREE_DIR COMMAND`, where TREE_DIR becomes /opt/routerd and HOME
-is fresh (`--user-systemd`, or ROUTERD_USER_SYSTEMD, or ../shared/tools/user-systemd). Nothing is left outside. What is
-tried is in `systemd_inside.py`; a line for each, exit code 1 when one is not as it should be.
+user manager in namespaces of its own: `PROGRAM UNITS_DIR TREE_DIR COMMAND`, where TREE_DIR becomes /opt/routerd and
+HOME is fresh (`--user-systemd`, or ROUTERD_USER_SYSTEMD, or ../shared/tools/user-systemd). Nothing is left outside. What
+is tried is in `systemd_inside.py`; a line for each, exit code 1 when one is not as it should be.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def build(tree: Path) -> None:
             if not file.parts[0].startswith("..") and "__pycache__" not in file.parts:
                 place = library / file
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(distribution.locate_file(file), place)  # type: ignore[arg-type]
+                shutil.copy(str(distribution.locate_file(file)), place)
     for name in ("routerd", "tests", "systemd"):
         shutil.copytree(REPOSITORY / name, library / name, ignore=shutil.ignore_patterns("__pycache__", "data/*.zst"))
     (tree / "bin").mkdir()

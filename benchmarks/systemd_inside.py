@@ -230,7 +230,10 @@ def drained() -> dict[str, Any]:
 
 
 def sandboxed() -> dict[str, Any]:
-    """With its home read-only to it: the logs of Claude Code and Codex, and the database of a Hermes that runs."""
+    """
+    With its home read-only to it: the logs of Claude Code and Codex, and the database of a Hermes that runs, although
+    none of them was there at its start; then that of one that has ended, whose database has no log any more.
+    """
     running()
     for name, data in {**claude_logs.home_files(), **codex_logs.home_files()}.items():
         path = HOME / name
@@ -238,26 +241,37 @@ def sandboxed() -> dict[str, Any]:
         path.write_bytes(data)
     hermes = HOME / ".hermes"
     hermes.mkdir(exist_ok=True)
-    ctl("restart", "routerd.service")  # directories that are there at its start are let through
+    script = hermes_logs.day()
     owner = hermes_logs.Player(hermes)
-    owner.play(hermes_logs.day().steps)
+    owner.play(script.steps)
+    script.steps.clear()
     assert (hermes / "state.db-wal").stat().st_size > 0
 
     def counted() -> dict[str, int]:
         return {one["agent"]: sum(one["completions"].values()) for one in ask("status")["sources"] if one["root"]}
 
     found = until(lambda: (c := counted()) and all(c.get(a, 0) > 2 for a in ("claude-code", "codex", "hermes")) and c)
-    script = hermes_logs.Script()
-    script.session("later", 5000.0)
-    script.user("later", 5001.0, "another question")
-    script.says("later", 5002.0, "another answer")
-    script.user("later", 5003.0, "and one more")
     start = time.monotonic()
-    owner.play(script.steps)
+    more(owner, script, "later", 5000.0)
     until(lambda: counted()["hermes"] > found["hermes"])
     took = time.monotonic() - start
+    before = counted()["hermes"]
+    ctl("stop", "routerd.service")
+    more(owner, script, "last", 6000.0)
     owner.close()
+    assert not (hermes / "state.db-wal").exists()
+    until(lambda: counted()["hermes"] > before)
     return {"completions": found, "hermes_learnt_after_s": round(took, 2)}
+
+
+def more(owner: hermes_logs.Player, script: hermes_logs.Script, session: str, at: float) -> None:
+    """A conversation of two questions."""
+    script.session(session, at)
+    script.user(session, at + 1, f"a question, {session}")
+    script.says(session, at + 2, f"an answer, {session}")
+    script.user(session, at + 3, "and one more")
+    owner.play(script.steps)
+    script.steps.clear()
 
 
 PROBE = """
@@ -269,7 +283,8 @@ for name in ("AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET"):
         said[name] = "made"
     except OSError as error:
         said[name] = errno.errorcode[error.errno]
-for name, path in {"home": pathlib.Path.home() / "x", "usr": "/usr/x", "state": os.environ["ROUTERD_STATE_DIR"] + "/x"}.items():
+state = os.environ["ROUTERD_STATE_DIR"]
+for name, path in {"home": pathlib.Path.home() / "x", "usr": "/usr/x", "state": state + "/x"}.items():
     try:
         open(path, "w").close()
         os.unlink(path)
@@ -278,7 +293,7 @@ for name, path in {"home": pathlib.Path.home() / "x", "usr": "/usr/x", "state": 
         said[name] = errno.errorcode[error.errno]
 said["own tmp"] = os.listdir("/tmp") == []
 said["processes"] = len([one for one in os.listdir("/proc") if one.isdecimal()])
-open(os.environ["ROUTERD_STATE_DIR"] + "/probe", "w").write(json.dumps(said))
+open(state + "/probe", "w").write(json.dumps(said))
 """
 
 
