@@ -3,10 +3,10 @@ The units in a real `systemd --user`: what `routerctl install systemd` sets up, 
 
     python benchmarks/systemd.py [--user-systemd PROGRAM] [--only NAME ...] [--json FILE]
 
-Needs root, Debian's `systemd`, a /usr/bin/python3 of this Python's version, and a program that runs a command inside a
-user manager in namespaces of its own: `PROGRAM UNITS_DIR TREE_DIR COMMAND`, where TREE_DIR becomes /opt/routerd and
-HOME is fresh (`--user-systemd`, or ROUTERD_USER_SYSTEMD, or ../shared/tools/user-systemd). Nothing is left outside. What
-is tried is in `systemd_inside.py`; a line for each, exit code 1 when one is not as it should be.
+Needs root, Debian's `systemd`, a /usr/bin/python3 of this Python's version, and a program that runs a command inside
+a user manager in namespaces of its own: `PROGRAM UNITS_DIR TREE_DIR COMMAND`, where TREE_DIR becomes /opt/routerd and
+HOME is fresh (`--user-systemd`, else ROUTERD_USER_SYSTEMD, else ../shared/tools/user-systemd). Nothing is left
+outside. What is tried is in `systemd_inside.py`; a line for each, exit code 1 when one is not as it should be.
 """
 
 import argparse
