@@ -15,6 +15,7 @@ from msgspec import Raw, field
 
 from routerd.events import Tokens
 from routerd.sources.base import GOAL_CHARS_MAX
+from routerd.sources.values import NOT_JSON
 
 SYNTHETIC: Final = "<synthetic>"
 """The model of records that the harness makes up."""
@@ -188,7 +189,7 @@ def decode(data: bytes) -> Decoded:
     """The records of a line: one as a rule, none where it is of another type."""
     try:
         return _typed(data)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return _recovered(data)
 
 
@@ -259,7 +260,7 @@ def _part(decoder: msgspec.json.Decoder[T], raw: Raw) -> T | None:
         return decoder.decode(raw)
     except msgspec.ValidationError:
         return None
-    except msgspec.DecodeError:
+    except NOT_JSON:
         pass
     try:
         return decoder.decode(json.dumps(json.loads(bytes(raw)), ensure_ascii=False).encode(errors="replace"))
@@ -271,7 +272,7 @@ def decode_meta(data: bytes) -> Meta | None:
     """What stands beside a child's file; None where it is no such document."""
     try:
         return _META.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from routerd.events import Censoring, Dispatch, Role
 from routerd.sources.base import GOAL_CHARS_MAX
+from routerd.sources.values import NOT_JSON
 
 DELEGATE: Final = "delegate_task"
 EDITORS: Final = frozenset({"write_file", "patch", "edit_file", "apply_patch", "str_replace"})
@@ -116,7 +117,7 @@ def json_of(content: Any) -> Any:
     text = content.removeprefix(_JSON_PREFIX)
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+    except NOT_JSON:
         pass
     try:
         return json.JSONDecoder().raw_decode(text)[0]
@@ -265,7 +266,7 @@ def cause_of_dump(data: bytes) -> tuple[str, Cause] | None:
     """The session and the cause that a request dump tells of; None when it tells of no failure."""
     try:
         dump = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
     error = dump.get("error") if isinstance(dump, dict) else None
     session = _str(dump, "session_id") if isinstance(dump, dict) else None

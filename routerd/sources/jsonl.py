@@ -55,6 +55,7 @@ from routerd.events import (
 from routerd.features import extract
 from routerd.sources.base import GOAL_CHARS_MAX, Claim, Item, Line, Machine, Query
 from routerd.sources.signals import WEIGHTS
+from routerd.sources.values import NOT_JSON
 
 AGENT: Final = "jsonl"
 
@@ -125,7 +126,7 @@ def _read(data: bytes) -> tuple[OutcomeRow, Completion]:
         row = _ROW.decode(data)
     except msgspec.ValidationError as error:
         raise ValueError(_explained(str(error))) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise ValueError(f"not JSON: {error}") from None
     return row, _completion(row, data)
 

@@ -9,6 +9,9 @@ from msgspec import Raw
 
 from routerd.events import Censoring
 
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What msgspec raises for bytes or text that it cannot read: bytes that are no UTF-8 are no `DecodeError` to it."""
+
 COUNT_MAX: Final = 2**53
 """Larger numbers are no counts of anything."""
 
@@ -38,7 +41,7 @@ def loaded(value: Any) -> Any:
     """A JSON value out of its text; None for what is no JSON; what is no text is itself."""
     try:
         return msgspec.json.decode(value) if isinstance(value, str | bytes | Raw) else value
-    except (ValueError, RecursionError):
+    except NOT_JSON:
         return None
 
 

@@ -16,7 +16,7 @@ from routerd.sources.base import FileKind
 
 HEAD_BYTES = 4096
 MARKER_BYTES = 4096
-"""Enough to tell lines apart that end alike: it costs 2 µs a look, as the head does."""
+"""Enough to tell lines apart that end alike; head and marker are read in 7 µs a look."""
 
 
 class Stat(msgspec.Struct, frozen=True):

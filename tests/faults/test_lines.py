@@ -7,11 +7,13 @@ twice; B, memory and the time others wait are bounded.
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.faults.logs import LINE_BYTES_MAX, Logs, resident_mb
-from tests.harness import Daemon
+from tests.harness import Daemon, Place
+from tests.sources.claude_logs import home_files as claude_files
 
 
 def test_fault_01_partial_line_completed_later(logs: Logs) -> None:
@@ -144,6 +146,20 @@ def test_fault_21_bytes_that_are_no_record(logs: Logs) -> None:
     logs.expect(1, 2, 3, 4)
     logs.daemon.until(lambda: quarantined(logs.daemon) == before + len(bad) + 1)
     assert resident_mb(logs.daemon) < memory + 24  # a line's limit and a few blocks, were it not for other tests
+
+
+def test_fault_21_a_byte_that_is_no_utf8_spoils_no_other_line(tmp_path: Path) -> None:
+    """L: a record of Claude Code with such bytes in a name and in a text; all that the others tell is known."""
+    bad, good = Place(tmp_path / "bad"), Place(tmp_path / "good")
+    for name, data in claude_files().items():
+        first, end, rest = data.partition(b"\n")
+        spoilt = first + end + b'{"type":"assist\xadant","times\xfftamp":"x"}\n' + rest
+        good.write({name: data})
+        bad.write({name: spoilt if name.endswith(".jsonl") else data})
+    good.once()
+    bad.once()
+    assert [one[0] for one in bad.outcomes()] == [one[0] for one in good.outcomes()]
+    assert len(good.outcomes()) > 10
 
 
 def quarantined(daemon: Daemon | None) -> int:

@@ -155,6 +155,22 @@ def truncated_and_grown(logs: Logs) -> list[int]:
     return [1, 2, 4, 5, 6, 7]
 
 
+def made_anew(logs: Logs) -> list[int]:
+    """Fault 12: the number of the old file is given to the new one as soon as the old one is gone."""
+    number = logs.path().stat().st_ino
+    logs.path().unlink()
+    for attempt in range(200):
+        logs.append(logs.rows(4, 5, 6, 7))
+        if logs.path().stat().st_ino == number:
+            break
+        logs.path().rename(logs.path(f"not-it-{attempt}"))
+    for path in logs.folder.glob("not-it-*"):
+        path.unlink()
+    if not logs.path().exists():
+        logs.append(logs.rows(4, 5, 6, 7))  # a file system that gives no number twice
+    return [1, 2, 4, 5, 6, 7]
+
+
 def undone(logs: Logs) -> list[int]:
     """Fault 17."""
     os.truncate(logs.path(), len(logs.row(1)))
@@ -174,6 +190,7 @@ CHANGES = {
     "fault_02_completed": completed,
     "fault_07_renamed": renamed,
     "fault_11_truncated_and_grown": truncated_and_grown,
+    "fault_12_made_anew": made_anew,
     "fault_17_undone": undone,
     "fault_18_copied": copied,
 }
@@ -199,7 +216,7 @@ def revived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Revived]:
 
 
 @pytest.mark.parametrize("fault", CHANGES)
-def test_faults_02_07_11_17_18_while_nobody_looks(revived: Revived, fault: str) -> None:
+def test_faults_02_07_11_12_17_18_while_nobody_looks(revived: Revived, fault: str) -> None:
     """L, T, D: half a line was on disk when the daemon was killed, and what became of it is read once by the next."""
     logs, known = revived[fault]
     logs.expect(*known)
