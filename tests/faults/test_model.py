@@ -56,7 +56,7 @@ async def test_what_was_wrong_once(steps: list[Step], tmp_path: Path) -> None:
     await World(tmp_path).play(steps)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HISTORIES)
 def test_whatever_is_done_to_logs(history: list[tuple[Step, bool]]) -> None:
     """L, T, D, in any order of any of these."""

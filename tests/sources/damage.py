@@ -105,6 +105,8 @@ def _damage(item: Item, rng: random.Random, value: Any) -> list[Item]:
         return [item, item]
     if isinstance(item, Row):
         key = rng.choice(list(item.values))
+        if isinstance(value, str):  # SQLite's texts come as characters, whatever bytes they are
+            value = value.encode(errors="replace").decode()
         return [Row(item.path, item.query, {**item.values, key: value if way == "changed" else None})]
     data = item.data[: rng.randrange(len(item.data) + 1)] if way == "cut" else _changed(item.data, rng, value)
     return [Line(item.path, item.offset, data) if isinstance(item, Line) else Document(item.path, data)]
