@@ -70,9 +70,18 @@ def is_corrupt(error: sqlite3.Error) -> bool:
 async def connect(path: Path) -> aiosqlite.Connection:
     """The writing connection; transactions are begun and ended by hand."""
     connection = await aiosqlite.connect(path, isolation_level=None)
+    connection.text_factory = text_of
     for setting in SETTINGS:
         await connection.execute(setting)
     return connection
+
+
+def text_of(data: bytes) -> str:
+    """
+    A text as it is stored. One in which bits have changed is no UTF-8 any more: then it is a damaged text, in one row,
+    where SQLite's own reading would be an error for whoever reads any row beside it.
+    """
+    return data.decode("utf-8", "replace")
 
 
 def read_only(path: Path) -> sqlite3.Connection:
@@ -84,6 +93,7 @@ def read_only(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+        connection.text_factory = text_of
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
         raise StoreError(f"{path}: cannot be read: {error}; has routerd run yet?") from None

@@ -102,6 +102,22 @@ def test_fault_27_damage_that_shows_only_in_what_is_read_at_the_start(filled: Lo
         assert "damaged: left out" in filled.daemon.log.read_text()
 
 
+@pytest.mark.parametrize(("column", "snapshot"), [("learnt", False), ("features", True), ("log", True), ("arm", False)])
+def test_fault_27_a_changed_byte_in_a_text_harms_no_other_row(filled: Logs, column: str, snapshot: bool) -> None:
+    """L: SQLite does not notice it, and cannot read it as text: the daemon starts, and writes, and reads all else."""
+    with closing(sqlite3.connect(filled.place.state / DATABASE)) as connection, connection:
+        change = f"CAST(CAST({column} AS BLOB) || x'ff' AS TEXT)"
+        connection.execute(f"UPDATE outcomes SET {column} = {change} WHERE wall_time_ms = 2")
+        if not snapshot:
+            connection.execute("DELETE FROM snapshot")
+    with filled.place.daemon() as filled.daemon:
+        filled.append(filled.row(4))
+        filled.daemon.until(lambda: {1, 2, 3, 4} <= filled.known().keys())
+        said = {"task": {"goal": "x"}, "dispatch": {"executor": "local"}, "outcome": {"succeeded": True}}
+        assert filled.daemon.ask("report", outcome_id="o", **said)["duplicate"] is False
+        assert sum(arm["n"] for arm in filled.daemon.ask("arms")["arms"]) >= 4
+
+
 def test_fault_27_a_snapshot_that_does_not_fit_is_not_believed(filled: Logs) -> None:
     """D: belief is folded from the outcomes, whatever the snapshot and the journal beside it say."""
     with closing(sqlite3.connect(filled.place.state / DATABASE)) as connection, connection:
