@@ -73,7 +73,8 @@ class Life:
         await self.writer.write([])
 
     async def compare(self) -> None:
-        """The rescan that reads whole files again, which comes seldom."""
+        """The rescan that reads whole files again, which comes seldom: those that have grown at an earlier one."""
+        await self.look()
         await self.tail.reading.check()
         await self.look()
 
