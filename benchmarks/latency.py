@@ -1,33 +1,34 @@
 """How long a recommendation takes over the socket, beside the least that Python can do on one.
 
-    python benchmarks/latency.py                    routerd's server with a handler that does nothing
-    python benchmarks/latency.py --daemon           the daemon itself, as `routerd` starts it, on an empty home
-    python benchmarks/latency.py --json
+    python benchmarks/latency.py [--quick] [--write]
 
-Each request is a `recommend` with 8 candidates. The bare server beside it is an `asyncio.Protocol` that decodes the
-same request with one msgspec decoder and sends back one prebuilt result: no order, no limits, no checks of the peer.
-Both are processes of their own, asked in turns in a closed loop by one client, so that whatever else the machine does
-falls on both. "same cpu": client and server share one, which shows the work done; "two cpus" adds what waking costs.
+Each request is a `recommend` with 8 arms and a goal of 2 KB, one of 64. Three servers are asked in turns in a closed loop
+by one client, each a process of its own, so that whatever else the machine does falls on all alike:
+
+    bare      an `asyncio.Protocol` that decodes the request with one msgspec decoder and sends back one prebuilt
+              result: no order, no limits, no checks of the peer
+    server    routerd's server, with a handler that does nothing
+    daemon    routerd as it starts, with 320 outcomes learnt
+
+"same cpu": client and server share one, which shows the work done; "two cpus" adds what waking costs. Printed is how far
+the daemon is above the bare server; with `--write` all figures go to benchmarks/results/latency.json.
 """
 
 import argparse
 import asyncio
-import json
-import math
 import os
-import select
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from measuring import MODELS, ask, finish, home, machine, options, percentiles, questions, table, with_outcomes
 
 from routerd.config import SocketConfig
 from routerd.events import Dispatch, Estimate, Expected, Gate, Policy, Recommend
@@ -37,18 +38,7 @@ from routerd.rpc.server import serving
 
 LOADS = ((1, 1), (1, 16), (64, 1), (64, 16))
 """Connections, and requests in flight on each."""
-
-MODELS = ("claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5.2", "gpt-5-mini", "glm-4.7", "kimi-k2")
-REQUEST = {
-    "task": {
-        "goal": "Fix the failing test in parser.py: an empty line at the end of the file makes it give up. Run it.",
-        "repo": "example",
-        "agent": "hermes",
-        "parent": {"provider": "anthropic", "model": "claude-opus-4-5"},
-    },
-    "candidates": ["local", *({"executor": "delegate", "model": model} for model in MODELS)],
-    "incumbent": {"executor": "delegate", "model": MODELS[0]},
-}
+LEARNT = 320
 
 # --- servers --------------------------------------------------------------------------------------------------------
 
@@ -125,158 +115,107 @@ async def serve_fake(path: str) -> None:
 
 
 @contextmanager
-def server(name: str, folder: Path) -> Iterator[tuple[str, int]]:
-    """A server in a process of its own; gives its socket and its process id."""
-    path = str(folder / f"{name}.sock")
-    command = [sys.executable, __file__, "--serve", name, path]
-    env = dict(os.environ)
-    if name == "daemon":
-        home = folder / "home"
-        home.mkdir()
-        command = [
-            str(Path(sys.executable).with_name("routerd")),
-            "--socket",
-            path,
-            "--state-dir",
-            str(folder / "state"),
-        ]
-        env = {"HOME": str(home), "PATH": os.environ.get("PATH", "")}
-    process = subprocess.Popen(command, env=env, stderr=(folder / f"{name}.log").open("w"))
+def server(name: str, folder: Path) -> Iterator[tuple[Path, int]]:
+    """A server that answers, in a process of its own; gives its socket and its process id."""
+    path = folder / f"{name}.sock"
+    process = subprocess.Popen([sys.executable, __file__, "--serve", name, str(path)])
     try:
-        wait_for(path, process, folder / f"{name}.log")
+        deadline = time.monotonic() + 60
+        while not answers(path):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{name} does not answer")
+            time.sleep(0.1)
         yield path, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_for(path: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            raise SystemExit(f"a server did not start:\n{log.read_text()}")
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(path) == 0:
-                return
-        time.sleep(0.1)
-    raise SystemExit("a server did not answer within a minute")
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
-# --- the client -----------------------------------------------------------------------------------------------------
+@contextmanager
+def daemon(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The daemon, as `server` gives the others."""
+    place = home(folder / "home")
+    with_outcomes(place, 0, LEARNT)
+    with place.daemon() as running:
+        running.until(lambda: running.completions() == LEARNT)
+        yield place.socket, running.process.pid
 
 
-def ask(path: str, connections: int, depth: int, seconds: float) -> tuple[list[float], float]:
-    """
-    Keeps `depth` requests in flight on each connection.
-
-    Returns:
-        The time of each request in µs, and requests per second.
-    """
-    message = {"jsonrpc": "2.0", "id": 1, "method": "recommend", "params": REQUEST}
-    line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-    poll, peers = select.epoll(), {}
-    taken: list[float] = []
-    clock = time.perf_counter
-    with ExitStack() as stack:
-        stack.callback(poll.close)
-        for _ in range(connections):
-            peer = stack.enter_context(socket.socket(socket.AF_UNIX))
-            peer.connect(path)
-            poll.register(peer.fileno(), select.EPOLLIN)
-            peers[peer.fileno()] = (peer, deque[float]())
-        for peer, sent in peers.values():
-            sent.extend([clock()] * depth)
-            peer.sendall(line * depth)
-        start = clock()
-        end = start + seconds
-        while (now := clock()) < end:
-            for descriptor, _ in poll.poll():
-                peer, sent = peers[descriptor]
-                data = peer.recv(1 << 20)
-                if not data or b'"error"' in data:
-                    raise SystemExit(f"the server answers {data[:500]!r}")
-                done = data.count(b"\n")
-                now = clock()
-                taken.extend(now - sent.popleft() for _ in range(done))
-                if done:
-                    sent.extend([now] * done)
-                    peer.sendall(line * done)
-        elapsed = clock() - start
-    return [1e6 * one for one in taken], len(taken) / elapsed
+# --- measuring ------------------------------------------------------------------------------------------------------
 
 
-def percentile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]
-
-
-def measure(servers: dict[str, tuple[str, int]], load: tuple[int, int], seconds: float, rounds: int) -> dict[str, Any]:
+def measure(
+    servers: dict[str, tuple[Path, int]], load: tuple[int, int], seconds: float, rounds: int
+) -> dict[str, dict[str, float]]:
     """Asks each server in turns; the first round is not counted."""
     times: dict[str, list[float]] = {name: [] for name in servers}
     rates: dict[str, list[float]] = {name: [] for name in servers}
     for turn in range(rounds + 1):
         for name in servers if turn % 2 else reversed(servers):
-            taken, rate = ask(servers[name][0], *load, seconds)
+            taken, rate = ask(servers[name][0], questions(), connections=load[0], depth=load[1], seconds=seconds)
             if turn:
                 times[name] += taken
                 rates[name].append(rate)
-    found = {}
-    for name in servers:
-        ordered = sorted(times[name])
-        p50, p99, p999 = (round(percentile(ordered, share), 1) for share in (0.5, 0.99, 0.999))
-        found[name] = {
-            "p50": p50,
-            "p99": p99,
-            "p99.9": p999,
-            "rps": round(sum(rates[name]) / rounds),
-            "n": len(ordered),
-        }
-    return found
+    return {name: percentiles(times[name]) | {"rps": round(sum(rates[name]) / rounds)} for name in servers}
 
 
 def placements() -> dict[str, tuple[int, int]]:
     """The cpu of the client and that of the servers."""
     cpus = sorted(os.sched_getaffinity(0))
-    return {"same cpu": (cpus[0], cpus[0])} | ({"two cpus": (cpus[0], cpus[1])} if len(cpus) > 1 else {})
+    return {"same": (cpus[0], cpus[0])} | ({"two": (cpus[0], cpus[1])} if len(cpus) > 1 else {})
+
+
+def row(cpus: str, load: tuple[int, int], found: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """A line of the table."""
+    bare, ours = found["bare"], found["daemon"]
+    return {
+        "cpus": cpus,
+        "connections": load[0],
+        "depth": load[1],
+        **{f"{name} p50": figures["p50"] for name, figures in found.items()},
+        "above bare p50": ours["p50"] - bare["p50"],
+        "above bare p99": ours["p99"] - bare["p99"],
+        "x bare p50": round(ours["p50"] / bare["p50"], 2),
+        **{f"{name} rps": figures["rps"] for name, figures in found.items()},
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--daemon", action="store_true", help="measure the daemon instead of its server alone")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of one round on one server")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--serve", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        name, path = options.serve
+    def serve(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--serve", nargs=2, metavar=("NAME", "PATH"), help=argparse.SUPPRESS)
+
+    chosen = options(__doc__, serve)
+    if chosen.serve:
+        name, path = chosen.serve
         asyncio.run(serve_bare(path) if name == "bare" else serve_fake(path))
         return
-    ours = "daemon" if options.daemon else "server"
-    rows = []
+    seconds, rounds = (0.3, 2) if chosen.quick else (1.0, 8)
+    about, figures, rows = machine(), [], []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        servers = {name: stack.enter_context(server(name, Path(folder))) for name in ("bare", ours)}
-        for placement, (here, there) in placements().items():
+        servers = {name: stack.enter_context(server(name, Path(folder))) for name in ("bare", "server")}
+        servers["daemon"] = stack.enter_context(daemon(Path(folder)))
+        for cpus, (here, there) in placements().items():
             os.sched_setaffinity(0, {here})
             for _, pid in servers.values():
-                os.sched_setaffinity(pid, {there})
+                pin(pid, there)
             for load in LOADS:
-                found = measure(servers, load, options.seconds, options.rounds)
-                ratio = {name: round(found[ours][name] / found["bare"][name], 2) for name in ("p50", "p99", "p99.9")}
-                rows.append({"cpus": placement, "connections": load[0], "depth": load[1], **found, "ratio": ratio})
-                if not options.json:
-                    show(rows[-1], ours, first=len(rows) == 1)
-    if options.json:
-        print(json.dumps(rows))
+                found = measure(servers, load, seconds, rounds)
+                figures.append({"cpus": cpus, "connections": load[0], "depth": load[1], **found})
+                rows.append(row(cpus, load, found))
+    print("times in µs; p50 and p99 above the bare server are what routerd costs")
+    table(rows)
+    finish("latency", about, figures, write=chosen.write)
 
 
-def show(row: dict[str, Any], ours: str, *, first: bool) -> None:
-    if first:
-        print("times in µs".rjust(21), "bare".rjust(34), ours.rjust(34), "ratio".rjust(22))
-        columns = "     p50      p99    p99.9      rps"
-        print("cpus      conns depth", columns, columns, "   p50    p99  p99.9")
-    cells = [f"{row['cpus']:9} {row['connections']:5} {row['depth']:5}"]
-    cells += ["".join(f"{row[name][key]:>9}" for key in ("p50", "p99", "p99.9", "rps"))[1:] for name in ("bare", ours)]
-    cells.append("".join(f"{row['ratio'][key]:>7.2f}" for key in ("p50", "p99", "p99.9"))[1:])
-    print(" ".join(cells), flush=True)
+def pin(pid: int, cpu: int) -> None:
+    """Puts every thread of a process on one cpu."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {cpu})
 
 
 if __name__ == "__main__":
