@@ -2,16 +2,16 @@
 
     python benchmarks/latency.py [--quick] [--write]
 
-Each request is a `recommend` with 8 arms and a goal of 2 KB, one of 64. Three servers are asked in turns in a closed loop
-by one client, each a process of its own, so that whatever else the machine does falls on all alike:
+Each request is a `recommend` with 8 arms and a goal of 2 KB, one of 64. Three servers, each a process of its own, are
+asked in turns in a closed loop by one client, so that whatever else the machine does falls on all alike:
 
     bare      an `asyncio.Protocol` that decodes the request with one msgspec decoder and sends back one prebuilt
               result: no order, no limits, no checks of the peer
     server    routerd's server, with a handler that does nothing
     daemon    routerd as it starts, with 320 outcomes learnt
 
-"same cpu": client and server share one, which shows the work done; "two cpus" adds what waking costs. Printed is how far
-the daemon is above the bare server; with `--write` all figures go to benchmarks/results/latency.json.
+"same" cpu: client and server share one, which shows the work done; "two" adds what waking costs. Printed is how far the
+daemon is above the bare server; with `--write` all figures go to benchmarks/results/latency.json.
 """
 
 import argparse

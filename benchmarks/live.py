@@ -1,11 +1,11 @@
-"""How soon what an agent appends to its log is learnt, with 5,000 logs watched, and what watching costs when nothing comes.
+"""How soon what an agent appends to its log is learnt, with 5,000 logs watched, and what watching costs by itself.
 
     python benchmarks/live.py [--quick] [--write]
 
 5,000 Claude Code sessions lie in 200 projects, all written to within the last day, so that all are looked at every 3 s
-besides being watched. A delegation's answer is appended to one of them: to one of 20 that are at work, or to any of the
-5,000, most of which the daemon must read again, for it keeps the memory of 64. Learnt is when the daemon's event
-`outcome` comes: then the outcome is on disk and in the engine's sums. The floor, measured with the same appends, is when
+besides being watched. A delegation's answer is appended to one of them: to one of 20 that are at work, or to any of
+the 5,000, most of which the daemon must read again, for it keeps the memory of 64. Learnt is when the daemon's event
+comes: then the outcome is on disk and in the engine's sums. The floor, measured with the same appends, is when
 `watchfiles`, with the daemon's own settings, names the file to this process. Then nothing is written for a while, and
 the processor time that daemon and child take is counted. Figures go to benchmarks/results/live.json.
 """
@@ -133,7 +133,9 @@ def watch_tells(root: Path) -> Iterator[Told]:
 # --- measuring ------------------------------------------------------------------------------------------------------
 
 
-def appended(sessions: list[Session], times: int, rng: random.Random, daemon: Told, watch: Told) -> list[dict[str, Any]]:
+def appended(
+    sessions: list[Session], times: int, rng: random.Random, daemon: Told, watch: Told
+) -> list[dict[str, Any]]:
     """Appends the answer of a delegation to some session, so many times: ms until the daemon and the watch tell."""
     learnt, named = [], []
     for _ in range(times):

@@ -19,12 +19,11 @@ from typing import Any
 
 from tests.harness import Place
 
-
 GOAL_BYTES = 2048
 PROSE = (
     "The nightly import drops rows whose amount has a comma in it, and the totals of report {0} are wrong since then. "
     "Find out where that happens, mend it so that both spellings are read, and keep the public interface as it is. "
-    "Look at src/billing/part{0}.py first; tests/test_part{1}.py shows what is expected. Run the tests when it is done. "
+    "Look at src/billing/part{0}.py first; tests/test_part{1}.py shows what is expected. Run the tests at the end. "
 )
 MODELS = (
     "claude-opus-4-5", "claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5.2", "gpt-5-mini", "gemini-2.5-pro",
@@ -69,11 +68,14 @@ def reports(name: str) -> Iterator[bytes]:
 
 
 def outcomes(start: int, end: int, *, at: float) -> Iterator[bytes]:
-    """Rows of the source `jsonl` numbered so: what eight arms did with tasks of eight kinds, over 120 days until `at`."""
+    """Rows of the source `jsonl`: what eight arms did with tasks of eight repositories, over 120 days until `at`."""
     for number in range(start, end):
         row = {
             "id": f"o{number}",
-            "task": {"goal": f"Fix part{number % 64}.py so that its test passes", "repo": f"host/owner/name{number % 8}"},
+            "task": {
+                "goal": f"Fix part{number % 64}.py so that its test passes",
+                "repo": f"host/owner/name{number % 8}",
+            },
             "dispatch": ARMS[number % 8] if number % 8 else {"executor": "local"},
             "succeeded": number * 7919 % 10 < 4 + number % 8 / 2,
             "wall_time_ms": 20_000 + number * 104_729 % 90_000,

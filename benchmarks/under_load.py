@@ -106,7 +106,7 @@ def measure(folder: Path, megabytes: int, seconds: float) -> list[dict[str, Any]
     with_outcomes(place, 0, LEARNT)
     with server("bare", folder) as (bare, _), place.daemon() as running:
         running.until(lambda: running.completions() == LEARNT)
-        process, memory = Process(running.process.pid), {}
+        process, memory = Process(running.process.pid), dict[int, float]()
         servers = {"bare": bare, "daemon": place.socket}
 
         def read_all(_: float) -> bool:
