@@ -6,7 +6,9 @@ asks, files are read, a command runs, and every third one delegates where the ag
 
 import itertools
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 from measuring import outcomes
@@ -20,6 +22,13 @@ READ_CHARS = 12_000
 """A file that an agent reads; Claude Code writes it down twice."""
 LONG_AGO = 1_780_000_000.0
 """When the files were last written, as far as routerd is told: nothing in them runs any more."""
+
+OPENCODE_INDICES = """
+CREATE INDEX message_session_time_created_id_idx ON message (session_id, time_created, id);
+CREATE INDEX part_message_id_id_idx ON part (message_id, id);
+CREATE INDEX part_session_idx ON part (session_id);
+"""
+"""As the program makes them; the tests do without."""
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -196,4 +205,6 @@ def opencode(home: Path, most: int) -> int:
     path = home / opencode_logs.HOME / "opencode.db"
     path.parent.mkdir(parents=True)
     path.write_bytes(opencode_logs.database(*sessions))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OPENCODE_INDICES)
     return path.stat().st_size

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from routerd.errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
-from routerd.rpc.limits import SMALL_BYTES, excess
+from routerd.rpc.limits import excess
 from routerd.rpc.messages import METHODS, ErrorObject, Params, error_object
 
 Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | str
@@ -85,7 +85,7 @@ def read_request(line: bytes | bytearray) -> Request | Refused:
         return Refused(envelope.id, MethodNotFound(f"no method {_shown(envelope.method)!r}; known are {known}"))
     try:
         params = _params(decoder, envelope.params)
-        wrong = excess(params) if len(line) > SMALL_BYTES else None
+        wrong = excess(params, len(line))
     except msgspec.ValidationError as error:
         wrong = explain(str(error))
     except _NOT_JSON as error:

@@ -4,6 +4,7 @@ What runs in the child process: reading the backlog, so that decoding months of 
 The child has no state that matters: it may be killed at any time, and the next call reads the group afresh.
 """
 
+import gc
 import os
 from collections import OrderedDict
 from contextlib import suppress
@@ -68,7 +69,9 @@ def _settings(encoded: bytes) -> tuple[Config, Describe]:
     with suppress(OSError, PermissionError):
         os.nice(10)  # once a process: whoever waits for an answer goes first
     config = msgspec.json.decode(encoded, type=Config)
-    return config, describer(config, Catalog(config, os.environ))
+    describe = describer(config, Catalog(config, os.environ))
+    gc.freeze()  # what is there now stays, and is not looked through again and again
+    return config, describe
 
 
 def read(job: Job) -> Piece:
