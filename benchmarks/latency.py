@@ -194,7 +194,7 @@ def main() -> None:
         name, path = chosen.serve
         asyncio.run(serve_bare(path) if name == "bare" else serve_fake(path))
         return
-    seconds, rounds = (0.3, 2) if chosen.quick else (1.0, 8)
+    seconds, rounds = (0.3, 2) if chosen.quick else (0.6, 6)
     about, figures, rows = machine(), [], []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         servers = {name: stack.enter_context(server(name, Path(folder))) for name in ("bare", "server")}

@@ -6,8 +6,8 @@
 them: to one of 20 that are at work, or to any of the 5,000, most of which the daemon must read again, for it keeps the
 memory of 64. Learnt is when the daemon's event comes: then the outcome is on disk and in the engine's sums. The floor,
 measured with the same appends, is when `watchfiles`, with the daemon's own settings, names the file to this process.
-Then nothing is written for a while, and the processor time that daemon and child take is counted; and once more with all
-files touched, for what was written to within a day is looked at every 3 s besides. Figures go to
+Then nothing is written for a while, and the processor time that daemon and child take is counted; and once more with
+all files touched, for what was written to within a day is looked at every 3 s besides. Figures go to
 benchmarks/results/live.json.
 """
 
@@ -171,7 +171,7 @@ def idle(of: str, process: Process, seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     chosen = options(__doc__)
-    files, times, rest = (500, 10, 6.0) if chosen.quick else (5000, 200, 30.0)
+    files, times, rest = (500, 10, 6.0) if chosen.quick else (5000, 120, 30.0)
     about, rng = machine(), random.Random(1)
     with tempfile.TemporaryDirectory() as folder:
         place = home(Path(folder) / "home")
