@@ -2,14 +2,15 @@
 What routerd's policies and other people's bandits earn on real outcomes, by `routerd.replay`, all in one run.
 
     pip install -e '.[bench]'
-    python benchmarks/policies.py [--data DIR] [--quick] [--jobs N] [--write]
+    [KEPT=DIR] python benchmarks/policies.py [--data DIR] [--quick] [--jobs N] [--write]
 
 Three files of real outcomes (see benchmarks/README.md), the same random orders for everyone, scores as in CONTRACT §5:
 0 is choosing at random, 1 knowing every outcome. Tables are means over the three files; intervals are 95 % by bootstrap
 over the orders, files fixed. At cost weight 0.1 orders are played to the mark 1000, at the other weights to 200. The
 engine is told the files' priors as they are, none, the scores flipped or shuffled (see `matrices.told`); peers know
 none. Then: what exploring more costs with right priors against what it saves with flipped ones, and how often the
-engine's 90 % intervals hold. With `--write` the figures go to benchmarks/results/policies.json.
+engine's 90 % intervals hold. With `--write` the figures go to benchmarks/results/policies.json. It takes an hour or two; what was played is kept in
+the folder KEPT, so that another run of the same code goes on where one was stopped.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the daemon; and peers are measured on equal terms
@@ -79,6 +81,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 MATRICES: dict[str, Matrix] = {}
+KEPT = Path(os.environ["KEPT"]) if "KEPT" in os.environ else None
 
 
 def begin(folder: Path | None) -> None:
@@ -94,14 +97,24 @@ def work(job: Job) -> list[list[float]]:
     return [row.tolist() for row in found]
 
 
+def kept(job: Job) -> list[list[float]]:
+    """The same, from the folder of an earlier run where it is there."""
+    if KEPT is None:
+        return work(job)
+    path = KEPT / f"{blake2b(msgspec.json.encode(job), digest_size=12).hexdigest()}.json"
+    if not path.exists():
+        path.write_bytes(msgspec.json.encode(work(job)))
+    return msgspec.json.decode(path.read_bytes(), type=list[list[float]])
+
+
 def run(jobs: list[Job], processes: int, folder: Path | None) -> Iterator[Floats]:
     """The scores of each job, (orders, marks), in their order."""
     begun = time.perf_counter()
     if processes > 1:
         pool = ProcessPoolExecutor(processes, initializer=begin, initargs=(folder,))
-        results: Iterator[list[list[float]]] = pool.map(work, jobs)
+        results: Iterator[list[list[float]]] = pool.map(kept, jobs)
     else:
-        results = map(work, jobs)
+        results = map(kept, jobs)
     for number, result in enumerate(results, start=1):
         print(f"\r{number} of {len(jobs)}, {time.perf_counter() - begun:.0f} s ", end="", file=sys.stderr, flush=True)
         yield np.array(result)
