@@ -9,8 +9,9 @@ Three files of real outcomes (see benchmarks/README.md), the same random orders 
 over the orders, files fixed. At cost weight 0.1 orders are played to the mark 1000, at the other weights to 200. The
 engine is told the files' priors as they are, none, the scores flipped or shuffled (see `matrices.told`); peers know
 none. Then: what exploring more costs with right priors against what it saves with flipped ones, and how often the
-engine's 90 % intervals hold. With `--write` the figures go to benchmarks/results/policies.json. It takes an hour or two; what was played is kept in
-the folder KEPT, so that another run of the same code goes on where one was stopped.
+engine's 90 % intervals hold. With `--write` the figures go to benchmarks/results/policies.json.
+
+It takes an hour or two. What was played is kept in the folder KEPT, so that another run goes on where one was stopped.
 """
 
 import argparse

@@ -200,6 +200,7 @@ class Database:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.rollback()
+            self._version = None  # what was to be read has not been, though nobody may ever write again
             return DatabaseUnreadable(self.path, str(error))
         self.close()
         self._forget()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from routerd.events import Completion
 from routerd.sources.base import Item, Query, Row
-from routerd.tail.rows import Database, DatabaseUnreadable
+from routerd.tail.rows import RETRY_S, Database, DatabaseUnreadable
 
 
 class Numbers:
@@ -277,6 +278,34 @@ def test_a_locked_database_is_unreadable_and_feeds_nothing(tmp_path: Path) -> No
     connection.execute("COMMIT")
     connection.close()
     assert database.read(Numbers()) == 1
+    database.close()
+
+
+def test_what_a_lock_kept_from_being_read_is_read_though_nobody_writes_again(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    connection.execute("INSERT INTO numbers VALUES (1)")
+
+    class Locked(Numbers):
+        """The lock comes between a look at the database's version and its rows."""
+
+        def queries(self, path: str) -> list[Query]:
+            if not connection.in_transaction:
+                connection.execute("BEGIN EXCLUSIVE")
+            return super().queries(path)
+
+    database, machine = Database(path), Numbers()
+    with pytest.raises(DatabaseUnreadable, match="locked"):
+        database.read(Locked())
+    connection.execute("ROLLBACK")
+    connection.close()
+    deadline = time.monotonic() + 5 * RETRY_S
+    while not database.changed():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert database.read(machine) == 1
+    assert not database.changed()
     database.close()
 
 
