@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -117,11 +117,17 @@ class Daemon:
 
     def settled_arms(self) -> Any:
         """The arms once belief stands still: outcomes are counted at once, and believed a moment later."""
+        return self._settled(lambda: self.ask("arms")["arms"])
 
+    def settled_counts(self) -> Any:
+        """What the database holds once it stands still: decisions are written a moment after they were answered."""
+        return self._settled(lambda: [self.ask("status")["counts"]])[0]
+
+    def _settled(self, seen: Callable[[], Any]) -> Any:
         def twice() -> Any:
-            first = self.ask("arms")["arms"]
+            first = seen()
             time.sleep(0.3)
-            return first if first == self.ask("arms")["arms"] else None
+            return first if first == seen() else None
 
         return self.until(twice)
 

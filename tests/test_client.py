@@ -18,6 +18,7 @@ import pytest
 from routerd import client
 from routerd.client import aio
 from routerd.errors import InvalidParams, NoSuchDecision, RequestError, UnreachableError
+from tests.harness import WITHIN_S
 
 Answer = Callable[[socket.socket], None]
 
@@ -119,8 +120,8 @@ calls = pytest.mark.parametrize("call", [client.call, call_aio])
 @calls
 def test_the_result_is_given(tmp_path: Path, ask: Any, call: Any) -> None:
     with server(tmp_path / "s", replies(result={"arm": "local"})):
-        assert ask("recommend", {"task": {"goal": "é\n"}}, socket=tmp_path / "s") == {"arm": "local"}
-        assert call("recommend", socket=str(tmp_path / "s")) == {"arm": "local"}
+        given = ask("recommend", {"task": {"goal": "é\n"}}, socket=tmp_path / "s", timeout_s=WITHIN_S)
+        assert given == call("recommend", socket=str(tmp_path / "s"), timeout_s=WITHIN_S) == {"arm": "local"}
 
 
 @pytest.mark.parametrize("result", [None, False, 0, [], {}])

@@ -159,7 +159,7 @@ def outcomes(draw: st.DrawFn) -> Ended:
         succeeded=succeeded,
         signal=signal,
         features=own,
-        keys=draw(st.lists(names, max_size=3)),
+        keys=draw(st.lists(names, max_size=3, unique=True)),
     )
 
 

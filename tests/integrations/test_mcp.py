@@ -194,7 +194,7 @@ async def test_the_client_names_the_agent(daemon: Daemon) -> None:
 
 
 async def test_switched_off_it_says_so_and_asks_nothing(daemon: Daemon) -> None:
-    before = daemon.ask("status")["counts"]
+    before = daemon.settled_counts()
     async with within(daemon.place, ROUTERD_MODE="off") as client:
         for tool, arguments in CALLS.items():
             result = await client.call_tool(tool, arguments)
@@ -204,7 +204,7 @@ async def test_switched_off_it_says_so_and_asks_nothing(daemon: Daemon) -> None:
         [data] = (await client.read_resource(ARMS_JSON)).contents
         assert isinstance(data, TextResourceContents)
         assert json.loads(data.text)["arms"] == []
-    assert daemon.ask("status")["counts"] == before
+    assert daemon.settled_counts() == before
 
 
 CALLS: dict[str, dict[str, Any]] = {
