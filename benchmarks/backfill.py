@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import with_tests  # noqa: F401
 from made_logs import DATABASES, LINES, ROOT, make
 from measuring import Process, finish, home, machine, most_memory, options, table
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import with_tests  # noqa: F401
 from msgspec import UNSET
 
 from routerd.rpc.jsonrpc import Refused, failure, read_request, reply

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import with_tests  # noqa: F401
 from measuring import (
     Process,
     ask,

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import with_tests  # noqa: F401
+
 from tests.faults.killing import Killed
 
 LIVES = 20

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import watchfiles
+import with_tests  # noqa: F401
 from measuring import Process, finish, home, machine, options, percentiles, table
 
 from routerd.client import subscribe

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+import with_tests  # noqa: F401
 from measuring import outcomes
 
 from tests.sources import claude_logs, codex_logs, copilot_logs, gemini_logs, hermes_logs, opencode_logs, pi_logs

@@ -17,6 +17,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import with_tests  # noqa: F401
+
 from tests.harness import Place
 
 GOAL_BYTES = 2048

@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+import with_tests  # noqa: F401
 from hypothesis import HealthCheck, given, seed, settings
 
 from tests.faults.model import Step, World

@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+import with_tests  # noqa: F401
 
 from routerd.store import database
 from tests.faults.power import HOWS, History

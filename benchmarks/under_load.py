@@ -19,6 +19,7 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
+import with_tests  # noqa: F401
 from latency import LEARNT, server
 from made_logs import make
 from measuring import (
