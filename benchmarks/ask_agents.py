@@ -56,7 +56,6 @@ BYPASS = "--dangerously-bypass-hook-trust"
 GOALS = ("Count the files in {}", "List what {} exports", "Say where {} is used", "Explain how {} is built")
 CONFIG = """[policy]
 exploration = 0.0
-exploration_shared = 0.0
 explore_floor = 0.0
 sticky_s = 0.0
 """

@@ -44,8 +44,8 @@ WEIGHT = 0.1
 OTHER_WEIGHTS = (0.0, 0.3)
 DEFAULT = Config().policy.name
 BEST_FIXED = "best single arm, in hindsight"
-FRONTIER = [(own, shared) for shared in (0.25, 0.5, 1.0) for own in (0.1, 0.3)]
-"""exploration, exploration_shared."""
+FRONTIER = (0.0, 0.1, 0.125, 0.15, 0.2, 0.25, 0.5)
+"""Values of `exploration`."""
 TARGETS = {"50": 0.27, "200": 0.35, "1000": 0.40}
 """Of the default policy with right priors at cost weight 0.1."""
 CALIBRATED_AT = 200
@@ -237,24 +237,14 @@ def targets(found: Found) -> list[tuple[str, bool]]:
 
 def frontier(orders: int, processes: int, folder: Path | None) -> list[dict[str, float]]:
     """What exploring costs when the priors are right, and saves when they are flipped, at cost weight 0.1."""
-    entries = [
-        Entry(f"{own} {shared} {priors}", DEFAULT, priors, {"exploration": own, "exploration_shared": shared})
-        for own, shared in FRONTIER
-        for priors in ("right", "flipped")
-    ]
+    told = ("right", "none", "flipped")
+    entries = [Entry(f"{one} {priors}", DEFAULT, priors, {"exploration": one}) for one in FRONTIER for priors in told]
     jobs = field(entries, WEIGHT, orders, 200)
     found = gathered(jobs, run(jobs, processes, folder))[WEIGHT]
     return [
-        {
-            "exploration": own,
-            "exploration_shared": shared,
-            **{
-                f"{priors} at {mark}": found.at(f"{own} {shared} {priors}", mark)
-                for mark in ("50", "200")
-                for priors in ("right", "flipped")
-            },
-        }
-        for own, shared in FRONTIER
+        {"exploration": one}
+        | {f"{priors} at {mark}": found.at(f"{one} {priors}", mark) for mark in ("50", "200") for priors in told}
+        for one in FRONTIER
     ]
 
 
@@ -305,7 +295,7 @@ def main() -> None:
     for line, met in reached:
         print(f"{'reached' if met else 'MISSED '}  {line}")
     points = frontier(orders, options.jobs, options.data)
-    print(f"\n{DEFAULT}: exploration, exploration_shared; right and flipped priors at 50, at 200")
+    print(f"\n{DEFAULT}: exploration; right, no and flipped priors at 50, at 200")
     for point in points:
         print("  ".join(f"{value:+.3f}" for value in point.values()))
     held = {priors: coverage(priors, orders) for priors in ("right", "none", "flipped")}

@@ -16,7 +16,7 @@ from routerd.errors import NoArmLeft
 from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
 from routerd.features import Floats
 from routerd.gate import judge
-from routerd.policies import Belief, Points, PolicyLike, best_shares, certain, narrowed
+from routerd.policies import Belief, Points, PolicyLike, certain, drawn, winners
 from routerd.posterior import Predicted
 from routerd.prior import STRENGTH, SUCCESS
 from routerd.reward import Means, Worth, estimates, means, utility
@@ -71,7 +71,7 @@ def strengthened(predicted: Predicted, slate: Slate, kind: object) -> Predicted:
     worth_outcomes = (SUCCESS.noise_sd / SUCCESS.arm_sd[0]) ** 2
     for row, option in enumerate(slate.options):
         if kind in option.known.strengths:
-            predicted.mean[0, row] += STRENGTH * worth_outcomes / (worth_outcomes + predicted.n[0][row])
+            predicted.mean[0][row] += STRENGTH * worth_outcomes / (worth_outcomes + predicted.n[0][row])
     return predicted
 
 
@@ -127,7 +127,6 @@ def draw(
     *,
     explore: bool,
     floor: float,
-    outcomes: float,
     prices: Worth,
     capped: bool,
     config: Config,
@@ -139,7 +138,7 @@ def draw(
     Draws an arm from the policy's propensities; with `explore` off it is the one of best expected utility.
 
     `floor` is spread over the harmless arms: those not expected to succeed less than the incumbent (with none: than the
-    best), by δ. `outcomes` says how many have been judged, in all; `capped`, that a spending cap is reached.
+    best), by δ. `capped` says that a spending cap is reached.
 
     Raises:
         NoArmLeft: Nothing is left to choose from.
@@ -161,9 +160,9 @@ def draw(
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
     values = [seen.utility[row] for row in free]
-    joint = seen.predicted.joint if len(free) == arms else seen.predicted.joint[free]
-    draws = narrowed(values, joint, arms, points, config.policy, outcomes=outcomes, scale=prices.success_usd)
-    wins, true_wins = best_shares(draws)
+    covariance = seen.predicted.covariance if len(free) == arms else seen.predicted.covariance[np.ix_(free, free)]
+    deviations = drawn(covariance, points, prices.success_usd)
+    won, wins = winners(values, deviations)
     best = values.index(max(values))
     if policy.learns and not explore:
         p = certain(best, len(free))
@@ -174,7 +173,8 @@ def draw(
         p = policy.propensities(
             Belief(
                 utility=values,
-                draws=draws[0],
+                deviations=deviations,
+                won=won,
                 wins=wins,
                 harmless=[success[row] >= least for row in free],
                 floor=floor,
@@ -182,7 +182,7 @@ def draw(
             )
         )
     propensities, p_best = [0.0] * arms, [0.0] * arms
-    for row, share, is_best in zip(free, p, true_wins, strict=True):
+    for row, share, is_best in zip(free, p, wins, strict=True):
         propensities[row], p_best[row] = share, is_best
     basis: Basis = "off"
     if policy.learns:

@@ -81,9 +81,9 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
 
     Attributes:
         name: One of the policies.
-        exploration: How wide thompson_sampling and ucb take the doubt about an arm itself to be; 1 is the textbook.
-        exploration_outcomes: It grows with the root of 1 + outcomes / this: who has had more tasks has more to come.
-        exploration_shared: The same of doubt about what arms share: what scores, prices and kinds of task tell.
+        exploration: Of thompson_sampling: how much what a choice teaches counts against what it may lose; 0 tries
+            nothing, 0.5 is the textbook.
+        optimism: Of ucb: how many standard deviations of doubt it adds to what it expects.
         explore_floor: Probability that is spread over all arms not expected to do worse (by `gate.delta`).
         explore_usd_per_day: The floor is off for the day once trying has cost so much more than the best arms.
         explore_minutes_per_day: The same of minutes.
@@ -93,9 +93,8 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     """
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
-    exploration: NotNegative = 0.1
-    exploration_outcomes: Positive = 30.0
-    exploration_shared: NotNegative = 0.5
+    exploration: Fraction = 0.15
+    optimism: NotNegative = 0.5
     explore_floor: Fraction = 0.05
     explore_usd_per_day: NotNegative = 1.0
     explore_minutes_per_day: NotNegative = 30.0

@@ -347,7 +347,6 @@ class Engine:
             removals(request, slate, seen.means, self._directory.catalog, capped=spent >= 1.0),
             explore=request.explore is not False,
             floor=config.policy.explore_floor if self._allowance.left(config.policy, now) else 0.0,
-            outcomes=solved.posterior.outcomes,
             prices=prices,
             capped=spent >= 1.0,
             config=config,

@@ -179,9 +179,9 @@ class _Hands:
             row = self._belief.rows.get(known.arm, self._belief.untried)
             hand = self._hands[known.arm] = self._belief.hand(np.array([row]), known.design[None, :])
         told = hand.predict(x)
-        mean: Floats = told.mean[:, 0].copy()
-        mean[0] = min(max(mean[0], 0.0), 1.0)
-        return mean, np.hypot(told.sd[:, 0], self._belief.noise_sd)
+        success, *scales = (of_arm for (of_arm,) in told.mean)
+        mean = np.array([min(max(success, 0.0), 1.0), *scales])
+        return mean, np.sqrt(np.array(told.variance)[:, 0] + self._belief.noise_sd**2)
 
 
 def _blocks(count: int) -> Iterator[tuple[int, int]]:

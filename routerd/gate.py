@@ -17,9 +17,10 @@ from routerd.reward import normal_cdf
 
 def drop_chance(predicted: Predicted, pick: int, incumbent: int, delta: float) -> float:
     """P(success of `pick` < success of `incumbent` - δ) under their joint belief."""
-    apart = predicted.joint[pick] - predicted.joint[incumbent]
-    sd = math.sqrt(max(float(apart @ apart), 1e-12))
-    gain = float(predicted.mean[0, pick] - predicted.mean[0, incumbent])
+    of = predicted.covariance.item
+    variance = of(pick, pick) + of(incumbent, incumbent) - 2.0 * of(pick, incumbent)
+    sd = math.sqrt(max(variance, 1e-12))
+    gain = predicted.mean[0][pick] - predicted.mean[0][incumbent]
     return normal_cdf((-delta - gain) / sd)
 
 

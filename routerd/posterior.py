@@ -38,6 +38,8 @@ Ints = npt.NDArray[np.intp]
 SHARED: Final = DIM + ATTRIBUTES
 NOISE_PRIOR_OUTCOMES: Final = 10.0
 """The prior noise counts as much as so many outcomes."""
+ROUNDING: Final = 1e-9
+"""Added to each variance of success: with it a covariance stays positive definite in spite of rounding."""
 
 
 class Solved(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,16 +72,15 @@ class Predicted(msgspec.Struct, frozen=True):
     What is believed of K arms on one task, for the 3 targets.
 
     Attributes:
-        mean: (3, K).
-        sd: Of the mean, not of one outcome, (3, K).
-        joint: H with H Hᵀ the covariance of the arms' success: a map of independent standard normal numbers, of which
-            the first p are what arms share, the last K each one's own, (K, p + K).
+        mean: Of the 3 targets K each.
+        variance: Of the mean, not of one outcome, of the 3 targets K each.
+        covariance: Of the arms' success, (K, K), positive definite.
         n: Effective number of outcomes, of the 3 targets K each.
     """
 
-    mean: Floats
-    sd: Floats
-    joint: Floats
+    mean: list[list[float]]
+    variance: list[list[float]]
+    covariance: Floats
     n: list[list[float]]
 
 
@@ -191,7 +192,6 @@ class Posterior:
         self.noise_sd = np.array([one.noise_sd for one in targets])
         self.arm_sd = np.array([one.arm_sd for one in targets])
         self.typical = _typical(moments)
-        self.outcomes = float(targets[0].weight.sum())
         self._targets = targets
         self._locals = [prior.local for prior in priors]
 
@@ -228,9 +228,11 @@ class Hand:
         apart = [attributes @ one.root[DIM:] - one.gain[rows, :, 0] @ one.root for one in scales]
         crossed = [2.0 * c @ C for c, C in zip(apart, common, strict=True)]
         self._arms = len(rows)
-        self._linear = np.concatenate([*means, *crossed, *common])
-        self._constant = np.stack([np.vecdot(c, c) + one.own[rows, 0, 0] for c, one in zip(apart, scales, strict=True)])
-        self._through = _maps(success, rows, attributes).reshape(-1, DIM)
+        through = _maps(success, rows, attributes).reshape(-1, DIM)
+        self._linear = np.concatenate([*means, *crossed, *common, through])
+        self._constant = [
+            (np.vecdot(c, c) + one.own[rows, 0, 0]).tolist() for c, one in zip(apart, scales, strict=True)
+        ]
         self._own = success.own[rows]
         self._n = [one.weight[rows].tolist() for one in targets]
 
@@ -238,15 +240,19 @@ class Hand:
         """What is believed at features `x`, (DIM,)."""
         arms, v = self._arms, x[: self._own.shape[1]]
         linear = self._linear @ x
-        joint = np.zeros((arms, SHARED + arms))
-        joint[:, :SHARED] = (self._through @ x).reshape(arms, SHARED)
-        joint.reshape(-1)[SHARED :: SHARED + arms + 1] = np.sqrt((self._own @ v) @ v)  # the diagonal
-        common = linear[5 * arms :].reshape(2, -1)
-        variance = np.empty((3, arms))
-        np.vecdot(joint, joint, out=variance[0])
-        np.add(linear[3 * arms : 5 * arms].reshape(2, arms), self._constant, out=variance[1:])
-        variance[1:] += np.vecdot(common, common)[:, None]
-        return Predicted(linear[: 3 * arms].reshape(3, arms), np.sqrt(variance), joint, self._n)
+        common, through = linear[5 * arms : 5 * arms + 2 * SHARED], linear[5 * arms + 2 * SHARED :]
+        through = through.reshape(arms, SHARED)
+        covariance = through @ through.T
+        covariance.reshape(-1)[:: arms + 1] += (self._own @ v) @ v + ROUNDING
+        common = common.reshape(2, SHARED)
+        each = linear[: 5 * arms].tolist()
+        mean = [each[:arms], each[arms : 2 * arms], each[2 * arms : 3 * arms]]
+        crossed = each[3 * arms : 4 * arms], each[4 * arms :]
+        variance = [
+            [one + same + of_arm for one, of_arm in zip(many, constant, strict=True)]
+            for many, constant, same in zip(crossed, self._constant, np.vecdot(common, common).tolist(), strict=True)
+        ]
+        return Predicted(mean, [covariance.diagonal().tolist(), *variance], covariance, self._n)
 
 
 def _maps(one: Solved, rows: Ints, attributes: Floats) -> Floats:

@@ -8,6 +8,7 @@ configured `emphasis`. Time and cost are log-normal, so their expectations are a
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -77,7 +78,7 @@ class Means(msgspec.Struct, frozen=True):
 
 def means(predicted: Predicted, level: tuple[float, float]) -> Means:
     """Belief on natural scales; `level` as from `levels`."""
-    success, *scales = predicted.mean.tolist()
+    success, *scales = predicted.mean
     wall_time_ms, cost_usd = ([math.exp(LN10 * x + at) for x in scale] for scale, at in zip(scales, level, strict=True))
     return Means(success, wall_time_ms, cost_usd)
 
@@ -88,7 +89,7 @@ def estimates(predicted: Predicted, expected: Means) -> list[Expected]:
 
     The intervals are of the expected values, not of one outcome; a probability is shown within [0, 1].
     """
-    sds, n = predicted.sd.tolist(), predicted.n
+    sds, n = [list(map(math.sqrt, each)) for each in predicted.variance], predicted.n
     return list(
         map(
             Expected,
@@ -125,16 +126,16 @@ def utility(prices: Worth, predicted: Predicted, expected: Means, noise_sd: Floa
     return [success_usd * p - hour_usd * h - money * c for p, h, c in each]
 
 
-def capped(mean: Floats, sd: float, unit: float, most: float) -> list[float]:
+def capped(mean: Sequence[float], sd: float, unit: float, most: float) -> list[float]:
     """
-    E[min(v, most)] where log10(v / unit) is normal with `mean`, (K,), and `sd`.
+    E[min(v, most)] where log10(v / unit) is normal with `mean` and `sd`.
 
     For ln v ~ N(m, s²): E[min(v, c)] = exp(m + s²/2) Φ((ln c - m - s²) / s) + c (1 - Φ((ln c - m) / s)), the limited
     expected value of a log-normal (Klugman, Panjer and Willmot, Loss Models, appendix A).
     """
     s, at = sd * LN10, math.log(most)
     values = []
-    for m in (mean * LN10 + math.log(unit)).tolist():
+    for m in [one * LN10 + math.log(unit) for one in mean]:
         below = math.exp(m + s * s / 2.0) * normal_cdf((at - m - s * s) / s)
         values.append(below + most * (1.0 - normal_cdf((at - m) / s)))
     return values

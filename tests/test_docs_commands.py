@@ -188,7 +188,11 @@ def test_the_policy_of_contributing_is_one() -> None:
     exec(textwrap.dedent(block), names)  # our own page
     policy: PolicyLike = names["Greedy"](PolicyConfig())
     belief = Belief(
-        utility=[1.0, 3.0, 3.0], draws=np.zeros((3, 2), np.float32), wins=[0.0, 0.5, 0.5], harmless=[True] * 3
+        utility=[1.0, 3.0, 3.0],
+        deviations=np.zeros((3, 2), np.float32),
+        won=np.array([[0, 0], [1, 1], [1, 1]], np.float32),
+        wins=[0.0, 0.5, 0.5],
+        harmless=[True] * 3,
     )
     assert policy.propensities(belief) == [0.0, 0.5, 0.5]
 

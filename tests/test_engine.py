@@ -114,7 +114,7 @@ def test_it_learns_what_works() -> None:
 
 def test_the_arm_is_drawn_by_its_propensity() -> None:
     """4,000 draws: a share's standard error is at most √(.25 / 4000) = .008, and 4 of them are allowed."""
-    one = engine(Config(policy=PolicyConfig(exploration=1.0, exploration_shared=1.0, explore_usd_per_day=1e9)))
+    one = engine(Config(policy=PolicyConfig(exploration=0.5, explore_usd_per_day=1e9)))
     made = [ask(one) for _ in range(4000)]
     expected = {arm.arm: arm.propensity for arm in made[0].considered}
     assert len({decision.propensity for decision in made}) <= 3  # the same belief, the same propensities
@@ -167,8 +167,8 @@ def test_a_strength_counts_until_outcomes_say_otherwise() -> None:
 
 
 def test_the_floor_is_off_once_trying_has_cost_enough() -> None:
-    """With no width to explore, what is drawn besides the best comes from the floor alone."""
-    policy = PolicyConfig(exploration=0.0, exploration_shared=0.0, explore_floor=0.5, explore_minutes_per_day=0.01)
+    """With nothing to explore, what is drawn besides the best comes from the floor alone."""
+    policy = PolicyConfig(exploration=0.0, explore_floor=0.5, explore_minutes_per_day=0.01)
     one = teach(engine(Config(policy=policy)), {"big": 0.9}, wall_time_ms=60_000, cost_usd=0.1)
     teach(one, {"middle": 0.9}, wall_time_ms=90_000, cost_usd=0.1)
     tried = [decision for decision in (ask(one) for _ in range(200)) if decision.explored]
@@ -237,7 +237,7 @@ def test_freshly_seeded_easy_tasks_stay_and_the_hardest_are_delegated() -> None:
 
 
 def test_without_exploration_the_best_is_certain() -> None:
-    one = engine(Config(policy=PolicyConfig(exploration=5.0)))
+    one = engine(Config(policy=PolicyConfig(exploration=0.5)))
     best = ask(one, explore=False).considered[0]
     assert {ask(one, explore=False).arm for _ in range(20)} == {best.arm}
     assert best.propensity == 1.0
@@ -426,7 +426,7 @@ def test_objectives_choose_differently() -> None:
 
 
 def test_a_session_gets_one_answer_to_one_question() -> None:
-    one = engine(Config(policy=PolicyConfig(exploration=50.0)))
+    one = engine(Config(policy=PolicyConfig(name="epsilon_greedy", epsilon=1.0)))
     mine = Task(goal="fix it", session_id="s")
     made = [ask(one, task=mine, now=NOW + i, decision_id=f"d{i}") for i in range(30)]
     assert len({decision.arm for decision in made}) == 1

@@ -249,10 +249,9 @@ def test_belief_equals_the_batch_solution(target: int) -> None:
     predicted = posterior.predict(x, np.arange(5), attributes)
     own = np.array([beforehand(PRIORS[target], attributes[arm], x) for arm in range(5)])
     assert predicted.mean[target] == pytest.approx(G @ mean + own, abs=1e-8)
-    assert predicted.sd[target] == pytest.approx(np.sqrt(np.diagonal(G @ cov @ G.T)), abs=1e-8)
+    assert np.sqrt(predicted.variance[target]) == pytest.approx(np.sqrt(np.diagonal(G @ cov @ G.T)), abs=1e-8)
     if target == 0:
-        joint = predicted.joint @ predicted.joint.T
-        assert joint == pytest.approx(G @ cov @ G.T, abs=1e-8)
+        assert predicted.covariance == pytest.approx(G @ cov @ G.T, abs=1e-8)
     assert predicted.n[target][4] == 0.0
 
 
@@ -328,7 +327,7 @@ def test_an_untried_arm_is_what_its_attributes_say() -> None:
     attributes[:, 0] = [1.0, -1.0]
     untaught = Posterior([], np.empty((0, *EMPTY.shape)), np.empty((0, ATTRIBUTES)), PRIORS)
     predicted = untaught.predict(vector({}), np.array([0, 0]), attributes)
-    assert predicted.mean[0].tolist() == pytest.approx([0.7, 0.5])
+    assert predicted.mean[0] == pytest.approx([0.7, 0.5])
     assert predicted.n == [[0.0, 0.0]] * 3
 
 
@@ -360,8 +359,8 @@ def test_belief_stays_finite_and_positive_definite(
     for _, contribution in outcomes:
         predicted = posterior.predict(vector(contribution.features), np.arange(4), designs)
         assert np.isfinite(predicted.mean).all()
-        assert (predicted.sd > 0.0).all()
-        assert np.isfinite(np.linalg.cholesky(predicted.joint @ predicted.joint.T)).all()
+        assert np.min(predicted.variance) > 0.0
+        assert np.isfinite(np.linalg.cholesky(predicted.covariance)).all()
 
 
 def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
@@ -393,5 +392,5 @@ def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
             posterior = Posterior(arms, moments, np.zeros((len(arms), ATTRIBUTES)), PRIORS)
             predicted = posterior.predict(vector(kinds[0]), np.arange(len(arms)), np.zeros((len(arms), ATTRIBUTES)))
             assert np.isfinite(predicted.mean).all()
-            assert (predicted.sd > 0.0).all()
-            assert np.linalg.eigvalsh(predicted.joint @ predicted.joint.T).min() > 0.0
+            assert np.min(predicted.variance) > 0.0
+            assert np.linalg.eigvalsh(predicted.covariance).min() > 0.0

@@ -348,7 +348,7 @@ RIGHT = [ArmPrior(0.8, 0.01), ArmPrior(0.4, 0.01)]
 
 @pytest.mark.parametrize(("priors", "better"), [(RIGHT, 0), (FLIPPED, 1)])
 def test_priors_reach_the_engine(priors: list[ArmPrior], better: int) -> None:
-    one = player(matrix(), priors=priors, exploration=0.0, exploration_shared=0.0, explore_floor=0.0)
+    one = player(matrix(), priors=priors, exploration=0.0, explore_floor=0.0)
     assert one.choose(0) == better
     assert one.decision is not None
     assert one.decision.basis == "prior"
@@ -362,7 +362,7 @@ def test_the_files_own_priors_are_used_and_no_other() -> None:
         "prior": {"capability": 0.2},
     }
     rows[0]["arms"]["cheap"]["prior"] = {"capability": 0.9}
-    one = player(matrix(rows), weight=0.0, exploration=0.0, exploration_shared=0.0, explore_floor=0.0)
+    one = player(matrix(rows), weight=0.0, exploration=0.0, explore_floor=0.0)
     assert one.choose(0) == 1
 
 
@@ -411,7 +411,7 @@ def test_a_session_named_in_tasks_does_not_make_it_repeat_itself() -> None:
     rows = json.loads(json.dumps([SMALL[0], *[SMALL[1]] * 60]))
     for line in rows[1:]:
         line["task"]["session_id"] = "s"
-    one = player(matrix(rows), exploration=1.0, exploration_shared=1.0, explore_floor=0.5)
+    one = player(matrix(rows), exploration=0.5, explore_floor=0.5)
     assert len(set(played(one, np.arange(60))[1].tolist())) == 2
 
 
@@ -487,11 +487,11 @@ def test_intervals_hold_what_they_say_where_arms_are_chosen_evenly() -> None:
 def test_intervals_of_what_a_policy_leaves_untried_are_wide_and_of_what_it_tried_are_not() -> None:
     """
     The default policy tries most arms a few times only: their intervals are mostly prior, wider than they need to be,
-    and never narrower. 40 outcomes alone would give 2 · 1.645 · .49 / √40 = .25.
+    and never narrower. 40 outcomes alone would give 2 · 1.645 · .49 / √40 = .25; doubt about what arms share adds to it.
     """
-    share, widths = coverage(6)
+    share, widths = coverage(12)
     assert share >= 0.85
-    assert max(widths) < 0.25
+    assert max(widths) < 0.3
 
 
 # --- the verb -------------------------------------------------------------------------------------------------------

@@ -5,9 +5,7 @@ So the propensity that is logged is the one by which the arm was drawn, exactly,
 needs no estimate of it.
 """
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -31,15 +29,17 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         utility: Expected utility in US dollars.
-        draws: Of the true utilities, from a narrowed belief (see `narrowed`), (K, N).
-        wins: How often each arm is the best of them.
+        deviations: How far from it the true utilities are in N draws from the joint belief (see `drawn`), (K, N).
+        won: Whether an arm is the best in a draw, 1 or 0, (K, N).
+        wins: How often each is: the chance to be the best of them.
         harmless: Whether an arm is not expected to do worse than what would be used otherwise.
         floor: Probability to spread over those.
         incumbent: Row of what would be used otherwise, if it is among them.
     """
 
     utility: list[float]
-    draws: Draws
+    deviations: Draws
+    won: Draws
     wins: list[float]
     harmless: list[bool]
     floor: float = 0.0
@@ -84,56 +84,20 @@ class Points:
         return self._points[dimensions]
 
 
-def narrowed(
-    utility: Sequence[float],
-    joint: Floats,
-    owners: int,
-    points: Points,
-    config: PolicyConfig,
-    *,
-    outcomes: float = 0.0,
-    scale: float = 1.0,
-) -> Draws:
-    """
-    Draws of the true utilities from a narrowed belief and, beside them, from belief as wide as it is, (2, K, N).
-
-    Args:
-        utility: Means, in US dollars, K of them.
-        joint: What is in doubt, as in `posterior.Predicted`, (K, p + owners).
-        owners: How many of its last columns are an arm's own.
-        points: Laid through belief.
-        config: How far to narrow.
-        outcomes: How many have been judged, in all.
-        scale: US dollars for one unit of what `joint` gives.
-
-    Textbook sampling draws from belief as wide as it is, and goes on exploring long after the few hundred tasks that a
-    person has. How far to narrow it is not the same for all doubt. Whether a score or a price tells anything is learnt
-    from every outcome of every arm, and a prior that misleads must be found out: `exploration_shared`. What is an
-    arm's own takes outcomes of that arm alone, which are dear: `exploration`. That pays back over the tasks to come;
-    who has had n of them will have about n more, so it grows with the root of n, to 1 at most.
-    """
-    own = min(1.0, config.exploration * math.sqrt(1.0 + outcomes / config.exploration_outcomes))
-    columns = joint.shape[1]
-    widths = _widths(columns - owners, owners, config.exploration_shared, own, scale)
-    draws: Draws = (widths * joint.astype(np.float32)) @ points.of(columns)
-    draws += np.array(utility, np.float32)[:, None]
-    return draws
+def drawn(covariance: Floats, points: Points, scale: float = 1.0) -> Draws:
+    """How far the true utilities are from what is expected, N draws, (K, N); `scale` multiplies them."""
+    root = np.multiply(np.linalg.cholesky(covariance), scale, dtype=np.float32)
+    deviations: Draws = root @ points.of(len(root))
+    return deviations
 
 
-@lru_cache(maxsize=64)
-def _widths(shared: int, owners: int, shared_width: float, own_width: float, scale: float) -> Draws:
-    """What multiplies the columns of `joint`, narrowed and not, (2, 1, shared + owners)."""
-    widths = np.full((2, 1, shared + owners), scale, np.float32)
-    widths[0, :, :shared] *= shared_width
-    widths[0, :, shared:] *= own_width
-    return widths
-
-
-def best_shares(draws: Draws) -> list[list[float]]:
-    """How often each arm is the best of N draws, for several beliefs, (B, K, N)."""
-    won = (draws == draws.max(axis=1, keepdims=True)).astype(np.float32)
-    counts: list[list[float]] = np.dot(won, _ONES[: draws.shape[2]]).tolist()
-    return [[count / total for count in one] for one, total in zip(counts, map(sum, counts), strict=True)]
+def winners(utility: Sequence[float], deviations: Draws) -> tuple[Draws, list[float]]:
+    """Which arm is the best in each draw, (K, N) of 1 and 0, and how often each is; equals share."""
+    draws = deviations + np.array(utility, np.float32)[:, None]
+    won = (draws == draws.max(axis=0)).astype(np.float32)
+    counts: list[float] = (won @ _ONES[: draws.shape[1]]).tolist()
+    total = sum(counts)
+    return won, [count / total for count in counts]
 
 
 def certain(row: int, arms: int) -> list[float]:

@@ -1,8 +1,7 @@
 """
 Upper confidence bound: the arm with the best utility that is still plausible (Li et al. 2010, LinUCB).
 
-The bound is one standard deviation of the narrowed belief above its mean (see `base.narrowed`). The floor keeps every
-harmless arm possible.
+The bound is `optimism` standard deviations above the mean. The floor keeps every harmless arm possible.
 """
 
 import numpy as np
@@ -15,13 +14,13 @@ class UpperConfidenceBound:
     """See the head of this module."""
 
     name = "ucb"
-    version = "1"
+    version = "2"
     learns = True
 
     def __init__(self, config: PolicyConfig) -> None:
-        del config
+        self._optimism = config.optimism
 
     def propensities(self, belief: Belief) -> list[float]:
         """See `PolicyLike.propensities`."""
-        bound = np.array(belief.utility) + belief.draws.std(axis=1)
+        bound = np.array(belief.utility) + self._optimism * belief.deviations.std(axis=1)
         return with_floor(certain(int(np.argmax(bound)), len(bound)), belief)

@@ -129,7 +129,6 @@ def seed(daemon: Daemon, agent: str, good: dict[str, str], bad: dict[str, str]) 
 CALM = """[policy]
 name = "ucb"
 exploration = 0.0
-exploration_shared = 0.0
 explore_floor = 0.0
 """
 """The best is chosen, so that what is chosen is known."""
