@@ -487,7 +487,7 @@ def test_intervals_hold_what_they_say_where_arms_are_chosen_evenly() -> None:
 def test_intervals_of_what_a_policy_leaves_untried_are_wide_and_of_what_it_tried_are_not() -> None:
     """
     The default policy tries most arms a few times only: their intervals are mostly prior, wider than they need to be,
-    and never narrower. 40 outcomes alone would give 2 · 1.645 · .49 / √40 = .25; doubt about what arms share adds to it.
+    and never narrower. 40 outcomes alone would give 2 · 1.645 · .49 / √40 = .25; doubt that arms share adds to it.
     """
     share, widths = coverage(12)
     assert share >= 0.85
