@@ -269,8 +269,9 @@ def _project(text: str) -> list[int]:
     hashed >>= _TO_FOUR_BITS
     counts = np.bincount(hashed, minlength=2 * TEXT_DIMS).tolist()
     scale = 64.0 / math.sqrt(len(hashed) * TEXT_DIMS)
-    apart = [plus - minus for plus, minus in zip(counts[:TEXT_DIMS], counts[TEXT_DIMS:], strict=True)]
-    return [max(-128, min(128, round(one * scale))) for one in apart]
+    plus, minus = counts[:TEXT_DIMS], counts[TEXT_DIMS:]
+    components = [round((more - less) * scale) for more, less in zip(plus, minus, strict=True)]
+    return components if max(counts) * scale < 128.0 else [max(-128, min(128, one)) for one in components]
 
 
 @lru_cache(maxsize=4096)
