@@ -160,8 +160,10 @@ def draw(
         data = {option.known.arm: why for option, why in zip(slate.options, removed, strict=True)}
         raise NoArmLeft("no arm meets the constraints: " + ", ".join(f"{a} ({why})" for a, why in data.items()), data)
     values = [seen.utility[row] for row in free]
-    covariance = seen.predicted.covariance if len(free) == arms else seen.predicted.covariance[np.ix_(free, free)]
-    deviations = drawn(covariance, points, prices.success_usd)
+    shared, own = seen.predicted.shared, seen.predicted.own
+    if len(free) < arms:
+        shared, own = shared[free], own[free]
+    deviations = drawn(shared, own, points, prices.success_usd)
     won, wins = winners(values, deviations)
     best = values.index(max(values))
     if policy.learns and not explore:

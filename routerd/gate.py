@@ -17,8 +17,8 @@ from routerd.reward import normal_cdf
 
 def drop_chance(predicted: Predicted, pick: int, incumbent: int, delta: float) -> float:
     """P(success of `pick` < success of `incumbent` - δ) under their joint belief."""
-    of = predicted.covariance.item
-    variance = of(pick, pick) + of(incumbent, incumbent) - 2.0 * of(pick, incumbent)
+    apart = predicted.shared[pick] - predicted.shared[incumbent]
+    variance = float(apart @ apart) + predicted.own.item(pick) + predicted.own.item(incumbent)
     sd = math.sqrt(max(variance, 1e-12))
     gain = predicted.mean[0][pick] - predicted.mean[0][incumbent]
     return normal_cdf((-delta - gain) / sd)

@@ -38,8 +38,6 @@ Ints = npt.NDArray[np.intp]
 SHARED: Final = DIM + ATTRIBUTES
 NOISE_PRIOR_OUTCOMES: Final = 10.0
 """The prior noise counts as much as so many outcomes."""
-ROUNDING: Final = 1e-9
-"""Added to each variance of success: with it a covariance stays positive definite in spite of rounding."""
 
 
 class Solved(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +72,15 @@ class Predicted(msgspec.Struct, frozen=True):
     Attributes:
         mean: Of the 3 targets K each.
         variance: Of the mean, not of one outcome, of the 3 targets K each.
-        covariance: Of the arms' success, (K, K), positive definite.
+        shared: H, the arms' success as a map of p independent standard normal numbers that they share, (K, p).
+        own: Variance of what is each arm's own: the covariance of success is H Hᵀ + diag(own), (K,).
         n: Effective number of outcomes, of the 3 targets K each.
     """
 
     mean: list[list[float]]
     variance: list[list[float]]
-    covariance: Floats
+    shared: Floats
+    own: Floats
     n: list[list[float]]
 
 
@@ -240,11 +240,8 @@ class Hand:
         """What is believed at features `x`, (DIM,)."""
         arms, v = self._arms, x[: self._own.shape[1]]
         linear = self._linear @ x
-        common, through = linear[5 * arms : 5 * arms + 2 * SHARED], linear[5 * arms + 2 * SHARED :]
-        through = through.reshape(arms, SHARED)
-        covariance = through @ through.T
-        covariance.reshape(-1)[:: arms + 1] += (self._own @ v) @ v + ROUNDING
-        common = common.reshape(2, SHARED)
+        common = linear[5 * arms : 5 * arms + 2 * SHARED].reshape(2, SHARED)
+        shared, own = linear[5 * arms + 2 * SHARED :].reshape(arms, SHARED), (self._own @ v) @ v
         each = linear[: 5 * arms].tolist()
         mean = [each[:arms], each[arms : 2 * arms], each[2 * arms : 3 * arms]]
         crossed = each[3 * arms : 4 * arms], each[4 * arms :]
@@ -252,7 +249,7 @@ class Hand:
             [one + same + of_arm for one, of_arm in zip(many, constant, strict=True)]
             for many, constant, same in zip(crossed, self._constant, np.vecdot(common, common).tolist(), strict=True)
         ]
-        return Predicted(mean, [covariance.diagonal().tolist(), *variance], covariance, self._n)
+        return Predicted(mean, [(np.vecdot(shared, shared) + own).tolist(), *variance], shared, own, self._n)
 
 
 def _maps(one: Solved, rows: Ints, attributes: Floats) -> Floats:

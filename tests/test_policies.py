@@ -23,9 +23,8 @@ BELIEFS = st.integers(1, 40).flatmap(
 
 
 def belief(utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0) -> Belief:
-    shared = np.full((len(sds), len(sds)), 0.5)  # half the variance is shared, the other half an arm's own
-    np.fill_diagonal(shared, 1.0)
-    deviations = drawn(np.outer(sds, sds) * shared, Points(np.random.default_rng(seed)))
+    part = np.array(sds) * math.sqrt(0.5)  # half the variance is shared, the other half an arm's own
+    deviations = drawn(part[:, None], part**2, Points(np.random.default_rng(seed)))
     safe = list(harmless or [True] * len(utility))
     safe[utility.index(max(utility))] = True  # the reference is always harmless to itself
     won, wins = winners(utility, deviations)
@@ -87,7 +86,7 @@ def test_regret_and_information_are_those_of_two_arms() -> None:
     """
     found = []
     for seed in range(1000):
-        deviations = drawn(np.eye(2), Points(np.random.default_rng(seed)))
+        deviations = drawn(np.zeros((2, 1)), np.ones(2), Points(np.random.default_rng(seed)))
         won, wins = winners([0.0, 0.0], deviations)
         one = Belief(utility=[0.0, 0.0], deviations=deviations, won=won, wins=wins, harmless=[True, True])
         found.append(regret_and_information(one))

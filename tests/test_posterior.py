@@ -251,7 +251,7 @@ def test_belief_equals_the_batch_solution(target: int) -> None:
     assert predicted.mean[target] == pytest.approx(G @ mean + own, abs=1e-8)
     assert np.sqrt(predicted.variance[target]) == pytest.approx(np.sqrt(np.diagonal(G @ cov @ G.T)), abs=1e-8)
     if target == 0:
-        assert predicted.covariance == pytest.approx(G @ cov @ G.T, abs=1e-8)
+        assert predicted.shared @ predicted.shared.T + np.diag(predicted.own) == pytest.approx(G @ cov @ G.T, abs=1e-8)
     assert predicted.n[target][4] == 0.0
 
 
@@ -360,7 +360,7 @@ def test_belief_stays_finite_and_positive_definite(
         predicted = posterior.predict(vector(contribution.features), np.arange(4), designs)
         assert np.isfinite(predicted.mean).all()
         assert np.min(predicted.variance) > 0.0
-        assert np.isfinite(np.linalg.cholesky(predicted.covariance)).all()
+        assert np.isfinite(np.linalg.cholesky(predicted.shared @ predicted.shared.T + np.diag(predicted.own))).all()
 
 
 def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
@@ -393,4 +393,4 @@ def test_a_hundred_thousand_outcomes_of_any_kind_leave_belief_finite() -> None:
             predicted = posterior.predict(vector(kinds[0]), np.arange(len(arms)), np.zeros((len(arms), ATTRIBUTES)))
             assert np.isfinite(predicted.mean).all()
             assert np.min(predicted.variance) > 0.0
-            assert np.linalg.eigvalsh(predicted.covariance).min() > 0.0
+            assert np.linalg.eigvalsh(predicted.shared @ predicted.shared.T + np.diag(predicted.own)).min() > 0.0

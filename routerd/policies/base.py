@@ -84,17 +84,27 @@ class Points:
         return self._points[dimensions]
 
 
-def drawn(covariance: Floats, points: Points, scale: float = 1.0) -> Draws:
-    """How far the true utilities are from what is expected, N draws, (K, N); `scale` multiplies them."""
-    root = np.multiply(np.linalg.cholesky(covariance), scale, dtype=np.float32)
-    deviations: Draws = root @ points.of(len(root))
+def drawn(shared: Floats, own: Floats, points: Points, scale: float = 1.0) -> Draws:
+    """
+    How far the true utilities are from what is expected, N draws, (K, N).
+
+    Args:
+        shared: H, (K, p), and
+        own: what is each arm's own, (K,): their covariance is H Hᵀ + diag(own) (see `posterior.Predicted`).
+        points: Laid through it.
+        scale: Multiplies the deviations.
+    """
+    arms, p = shared.shape
+    normal = points.of(p + arms)
+    deviations: Draws = np.multiply(shared, scale, dtype=np.float32) @ normal[:p]
+    deviations += np.multiply(np.sqrt(own), scale, dtype=np.float32)[:, None] * normal[p:]
     return deviations
 
 
 def winners(utility: Sequence[float], deviations: Draws) -> tuple[Draws, list[float]]:
     """Which arm is the best in each draw, (K, N) of 1 and 0, and how often each is; equals share."""
     draws = deviations + np.array(utility, np.float32)[:, None]
-    won = (draws == draws.max(axis=0)).astype(np.float32)
+    won = (draws == np.maximum.reduce(draws)).astype(np.float32)
     counts: list[float] = (won @ _ONES[: draws.shape[1]]).tolist()
     total = sum(counts)
     return won, [count / total for count in counts]

@@ -17,6 +17,7 @@ The engine draws the arm from these propensities: exact by construction.
 
 from collections.abc import Sequence
 from itertools import combinations
+from operator import mul
 
 import numpy as np
 
@@ -47,12 +48,11 @@ class ThompsonSampling:
 
 def regret_and_information(belief: Belief) -> tuple[list[float], list[float]]:
     """Δ in US dollars and v in their square, of each of the K arms."""
-    total = float(belief.won.sum())
-    counts = [max(share * total, 1.0) for share in belief.wins]
-    apart = (belief.deviations @ belief.won.T) / np.array(counts)  # (K, K): E[U_a | b is the best] - E[U_a]
-    information: list[float] = ((apart * apart) @ np.array(belief.wins)).tolist()
-    own = apart.diagonal().tolist()
-    best = sum(share * (mean + more) for share, mean, more in zip(belief.wins, belief.utility, own, strict=True))
+    sums = belief.deviations @ belief.won.T  # (K, K): of the deviations of a where b is the best
+    points = belief.won.shape[1]
+    weights = np.array([1.0 / (points * max(points * share, 1.0)) for share in belief.wins], np.float32)
+    information: list[float] = ((sums * sums) @ weights).tolist()
+    best = sum(map(mul, belief.wins, belief.utility)) + float(sums.trace()) / points
     return [max(best - mean, _NOTHING) for mean in belief.utility], information
 
 
