@@ -49,7 +49,7 @@ class TailConfig(Table, frozen=True, kw_only=True):
 class StoreConfig(Table, frozen=True, kw_only=True):
     """How the database is written."""
 
-    batch_rows_max: Count = 64
+    batch_rows_max: Count = 256
     snapshot_every_s: Positive = 60.0
     decisions_keep_days: Positive = 365.0
 

@@ -6,6 +6,7 @@ The engine with the database behind it and the tail before it: all of routerd bu
     close  the writer drains · a last snapshot
 """
 
+import gc
 import os
 import sqlite3
 import time
@@ -14,9 +15,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from hashlib import blake2b
 from pathlib import Path
 
-import aiosqlite
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import msgspec
 import numpy as np
 import structlog
@@ -24,12 +25,15 @@ import structlog
 from routerd import __version__
 from routerd.catalog import Catalog
 from routerd.config import Config
+from routerd.describe import priced
 from routerd.engine import Engine
 from routerd.errors import StoreError
 from routerd.events import Contribution, Dispatch, arm_id
+from routerd.records import Seen
 from routerd.store import database
 from routerd.store.batch import Change
 from routerd.store.writer import Writer
+from routerd.tail.checkpoint import Checkpoint
 from routerd.tail.follow import Tail
 from routerd.tail.worker import describer
 
@@ -53,15 +57,18 @@ class Core:
         path: The database, for reading.
     """
 
-    def __init__(self, config: Config, connection: aiosqlite.Connection, path: Path) -> None:
+    def __init__(self, config: Config, connection: database.Connection, path: Path) -> None:
         self.config = config
         self.path = path
         self.catalog = Catalog(config, os.environ)
         self.engine = self._new_engine()
         self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
-        self.tail = Tail(config, os.environ, describe=describer(config, self.catalog), deliver=self.writer.put)
+        self.tail = Tail(config, os.environ, describe=describer(config, self.catalog), deliver=self._deliver)
         self.listeners: list[Callable[[Change], None]] = []
         self.dirty = anyio.Event()
+        self._loading = anyio.Lock()
+        self._warming = self.catalog.warming()
+        self._loaded = False
         self._changes = 0
         self._snapshot_of = 0
         self._spelling = _spelling(config)
@@ -96,10 +103,6 @@ class Core:
                 self.engine = self._new_engine()
                 folded = database.refold(connection, lambda _: False, fold_what_can_be)
             self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
-        while self.engine.refresh(now):
-            pass
-        # The price list takes half a second to import: now, rather than in the middle of a recommendation.
-        self.catalog.warm()
         return folded
 
     def _new_engine(self) -> Engine:
@@ -127,6 +130,33 @@ class Core:
                 listener(change)
         self._changes += len(changes)
         self.dirty.set()
+
+    async def _deliver(self, news: Sequence[Seen | Checkpoint]) -> None:
+        """What the tail read goes to the writer, with its price."""
+        if not self._loaded:
+            await self.load_prices()
+        price = self.catalog.price
+        await self.writer.put([priced(item, price) if isinstance(item, Seen) else item for item in news])
+
+    async def load_prices(self) -> None:
+        """The price list takes some tenths of a second to import: in a thread, so that others are answered."""
+        async with self._loading:
+            if not self._loaded:
+                await anyio.to_thread.run_sync(next, self._warming, None)
+                self._loaded = True
+
+    async def warm(self) -> None:
+        """Makes ready what the first questions would have to wait for: prices, and belief."""
+        await self.load_prices()
+        self.dirty.set()
+        for _ in self._warming:
+            await anyio.sleep(SOLVE_PAUSE_S)
+        gc.freeze()  # what is there now stays: to look through all of it takes 50 ms, in the middle of an answer
+
+    async def warm_to_read(self) -> None:
+        """The same where nobody asks, once there is something to read."""
+        await self.tail.reading.noticed.wait()
+        await self.load_prices()
 
     async def refresh(self) -> None:
         """Solves belief anew soon after outcomes came in."""
@@ -233,6 +263,6 @@ async def _loaded(config: Config, path: Path, stack: AsyncExitStack) -> Core:
     raise AssertionError("unreachable")
 
 
-async def _closed(connection: aiosqlite.Connection) -> None:
+async def _closed(connection: database.Connection) -> None:
     with anyio.CancelScope(shield=True):
         await connection.close()

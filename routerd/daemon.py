@@ -7,7 +7,6 @@ Where the parts meet: the only module that knows them all.
 """
 
 import fnmatch
-import gc
 import os
 import secrets
 import signal
@@ -273,10 +272,9 @@ async def serve(
             limits = msgspec.structs.replace(
                 config.socket, connections_max=raise_file_limit(config.socket.connections_max)
             )
-            gc.freeze()  # what is there now stays: to look through all of it takes 50 ms, in the middle of an answer
             async with anyio.create_task_group() as running:
                 async with serving(listening, Handlers(service, service.unsubscribe), limits):
-                    for task in (parts.tail.follow, parts.refresh, parts.snapshots, service.watch_sources):
+                    for task in (parts.warm, parts.tail.follow, parts.refresh, parts.snapshots, service.watch_sources):
                         running.start_soon(task)
                     running.start_soon(_feed_watchdog, parts)
                     if on_ready is not None:
@@ -299,8 +297,11 @@ async def once(
         StoreError: As for `serve`.
     """
     with locked_state(settings.state_dir):
-        async with core(config, settings.state_dir / "routerd.db") as parts, show(parts):
+        path = settings.state_dir / "routerd.db"
+        async with core(config, path) as parts, show(parts), anyio.create_task_group() as tasks:
+            tasks.start_soon(parts.warm_to_read)
             await parts.tail.catch_up()
+            tasks.cancel_scope.cancel()
 
 
 async def take_alone(settings: Settings, config: Config, paths: list[str]) -> ImportResult:

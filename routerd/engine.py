@@ -164,17 +164,16 @@ class Engine:
             ValueError: `old` was never given, or a time is not finite; nothing has changed then.
         """
         del now
-        changes = [
-            (self._looked_at(contribution), sign)
-            for contribution, sign in ((old, -1), (new, 1))
-            if contribution is not None
-        ]
-        arms = [self._directory.known(contribution.dispatch).arm for contribution, _ in changes]
-        self._evidence.fold(list(zip(arms, *zip(*changes, strict=True), strict=True)) if changes else [])
-        for contribution, sign in changes:
-            self._spending.add(contribution.at, contribution.cost_usd, sign)
+        changes = []
+        if old is not None:
+            changes.append((self._directory.known(old.dispatch).arm, self._looked_at(old), -1))
+        if new is not None:
+            changes.append((self._directory.known(new.dispatch).arm, self._looked_at(new), 1))
+        self._evidence.fold(changes)
         self._revision += 1
-        self._changed.update(dict.fromkeys(arms, self._revision))
+        for arm, contribution, sign in changes:
+            self._spending.add(contribution.at, contribution.cost_usd, sign)
+            self._changed[arm] = self._revision
 
     def _looked_at(self, contribution: Contribution) -> Contribution:
         if self._names is None:
@@ -190,6 +189,7 @@ class Engine:
 
     def refreshing(self, now: float) -> Iterator[None]:
         """Solves all that is out of date, in steps of a millisecond or so, between which others can be answered."""
+        yield from self._evidence.settling()
         for scope in reversed(self._stale(now)):
             yield from self._solving(scope, now)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, unquote
 
@@ -362,6 +363,7 @@ def _unquote(part: str) -> str | None:
     return unquote(part) or None
 
 
+@lru_cache(maxsize=4096)
 def arm_id(dispatch: Dispatch) -> str:
     """
     The stable id of a dispatch: `local`, or `delegate:[agent/[profile/]][provider:]model@effort#role`, set parts only.
@@ -383,6 +385,7 @@ def arm_id(dispatch: Dispatch) -> str:
     return f"delegate:{head}{provider}{_quote(dispatch.model or '')}{effort}{role}"
 
 
+@lru_cache(maxsize=4096)
 def arm_dispatch(arm: str) -> Dispatch:
     """
     The dispatch that an arm id spells; the inverse of `arm_id`.

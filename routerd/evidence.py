@@ -11,7 +11,7 @@ within 2^6, and 2^21 of them stay below 2^53 · 2^-26.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -44,6 +44,13 @@ DRIFT_OUTCOMES_MIN: Final = 10.0
 _UPPER: Final = np.triu_indices(WIDTH)
 
 
+ROWS_WAITING_MAX: Final = 32
+"""So many outcomes wait in a cell and are then added at once: its 44 KB are gone through for all of them together."""
+CELLS_WAITING_MAX: Final = 128
+"""In so many cells outcomes may wait; a cell takes 20 to 100 µs to add up."""
+CELLS_PER_STEP: Final = 8
+
+
 class Row(msgspec.Struct, frozen=True):
     """One outcome on the grids: its weights, shape (3,), and z for each target, shape (3, WIDTH)."""
 
@@ -51,23 +58,55 @@ class Row(msgspec.Struct, frozen=True):
     z: Floats
 
 
-class Cell(msgspec.Struct):
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """The same as a `Row` with nothing said twice: features x, (DIM,), and 3 weights and 3 targets."""
+
+    x: Floats
+    weights: tuple[float, float, float]
+    y: tuple[float, float, float]
+
+
+class Cell:
     """
     The outcomes of one arm in one span of time.
 
-    Attributes:
+    Args:
         count: How many.
-        moments: Σ w z zᵀ per target, (3, WIDTH, WIDTH).
+        moments: Σ w z zᵀ per target, (3, WIDTH, WIDTH); the cell's own from now on.
     """
 
-    count: int
-    moments: Floats
+    __slots__ = ("_moments", "_waiting", "count")
 
-    def add(self, row: Row, sign: int) -> None:
+    def __init__(self, count: int, moments: Floats) -> None:
+        self.count = count
+        self._moments = moments
+        self._waiting: list[tuple[int, Terms]] = []
+
+    @property
+    def moments(self) -> Floats:
+        """Σ w z zᵀ per target, (3, WIDTH, WIDTH), of all that was added."""
+        self.settle()
+        return self._moments
+
+    def add(self, terms: Terms, sign: int) -> None:
         """Adds an outcome (`sign` 1) or takes it back (-1)."""
         self.count += sign
-        scaled = row.z * (sign * row.weights)[:, None]
-        self.moments += scaled[:, :, None] * row.z[:, None, :]
+        self._waiting.append((sign, terms))
+        if len(self._waiting) >= ROWS_WAITING_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Adds what waits. The sums are exact, so it does not matter when, nor in which order BLAS adds."""
+        if not self._waiting:
+            return
+        z = np.empty((len(TARGETS), len(self._waiting), WIDTH))
+        z[:, :, :DIM] = np.concatenate([one.x for _, one in self._waiting]).reshape(-1, DIM)
+        z[:, :, DIM] = np.array([one.y for _, one in self._waiting]).T
+        weights = np.array(
+            [(sign * one.weights[0], sign * one.weights[1], sign * one.weights[2]) for sign, one in self._waiting]
+        )
+        self._moments += (z * weights.T[:, :, None]).transpose(0, 2, 1) @ z
+        self._waiting.clear()
 
 
 Cells = dict[tuple[int, bool], Cell]
@@ -81,15 +120,25 @@ def row_of(contribution: Contribution) -> Row:
     Success is itself, clipped to [0, 1]; time and cost are log10 of multiples of a minute and of ten cents. What is
     unknown, not finite or negative has weight 0.
     """
-    wall_time = _log_ratio(contribution.wall_time_ms, WALL_TIME_UNIT_MS, 1.0)
-    cost = _log_ratio(contribution.cost_usd, COST_UNIT_USD, COST_MIN_USD)
-    success = contribution.success if _is_finite(contribution.success) else None
-    weight = contribution.weight if success is not None and _is_finite(contribution.weight) else 0.0
-    weights = [_weight(weight), float(wall_time is not None), float(cost is not None)]
+    terms = terms_of(contribution)
     z = np.empty((len(TARGETS), WIDTH))
-    z[:, :DIM] = vector(contribution.features)
-    z[:, DIM] = [_target(min(max(success or 0.0, 0.0), 1.0)), _target(wall_time or 0.0), _target(cost or 0.0)]
-    return Row(np.array(weights), z)
+    z[:, :DIM] = terms.x
+    z[:, DIM] = terms.y
+    return Row(np.array(terms.weights), z)
+
+
+def terms_of(contribution: Contribution) -> Terms:
+    """See `row_of`."""
+    weight, success = contribution.weight, contribution.success
+    if success is None or not (math.isfinite(success) and math.isfinite(weight)):
+        weight = success = 0.0
+    timed, wall_time = _log_ratio(contribution.wall_time_ms, WALL_TIME_UNIT_MS, 1.0)
+    priced, cost = _log_ratio(contribution.cost_usd, COST_UNIT_USD, COST_MIN_USD)
+    return Terms(
+        vector(contribution.features),
+        (_on_grid(weight, 0.0, 1.0, WEIGHT_GRID), timed, priced),
+        (_on_grid(success, 0.0, 1.0, GRID), wall_time, cost),
+    )
 
 
 class Evidence:
@@ -109,6 +158,7 @@ class Evidence:
         self.span_s = span_s
         self._scopes: dict[str, dict[str, Cells]] = {}
         self._last_seen: dict[tuple[str, str], float] = {}
+        self._waiting: dict[Cell, None] = {}
 
     def span(self, at: float) -> int:
         """The span of time that holds `at`."""
@@ -127,26 +177,44 @@ class Evidence:
             if sign < 0 and self._key(contribution) not in self.arms(contribution.scope).get(arm, {}):
                 raise ValueError(f"an outcome of {arm} is taken back that was never added")
         for arm, contribution, sign in changes:
-            row = row_of(contribution)
-            for scope in {self.everywhere, contribution.scope}:
-                self._fold(scope, arm, self._key(contribution), row, sign)
-                seen = self._last_seen.get((scope, arm), contribution.at)
-                self._last_seen[scope, arm] = max(seen, contribution.at)
+            at, scope, terms, key = contribution.at, contribution.scope, terms_of(contribution), self._key(contribution)
+            for where in (self.everywhere,) if scope == self.everywhere else (self.everywhere, scope):
+                self._fold(where, arm, key, terms, sign)
+                if self._last_seen.get((where, arm), -math.inf) < at:
+                    self._last_seen[where, arm] = at
 
     def _key(self, contribution: Contribution) -> tuple[int, bool]:
-        return self.span(contribution.at), contribution.own
+        return math.floor(contribution.at / self.span_s), contribution.own
 
-    def _fold(self, scope: str, arm: str, key: tuple[int, bool], row: Row, sign: int) -> None:
+    def _fold(self, scope: str, arm: str, key: tuple[int, bool], terms: Terms, sign: int) -> None:
         arms = self._scopes.setdefault(scope, {})
         cells = arms.setdefault(arm, {})
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = Cell(0, EMPTY.copy())
-        cell.add(row, sign)
+        cell.add(terms, sign)
+        self._waiting[cell] = None
+        if len(self._waiting) > CELLS_WAITING_MAX:
+            self._settle_oldest()
         if cell.count == 0:
             del cells[key]
-        if not cells:
-            del arms[arm]
+            self._waiting.pop(cell, None)
+            if not cells:
+                del arms[arm]
+
+    def settling(self) -> Iterator[None]:
+        """Adds up what waits, in steps of a millisecond at most; whoever asks for sums afterwards finds little left."""
+        for number in range(1, len(self._waiting) + 1):
+            if not self._waiting:
+                return  # outcomes were taken back meanwhile
+            self._settle_oldest()
+            if number % CELLS_PER_STEP == 0:
+                yield
+
+    def _settle_oldest(self) -> None:
+        oldest = next(iter(self._waiting))
+        del self._waiting[oldest]
+        oldest.settle()
 
     def arms(self, scope: str) -> dict[str, Cells]:
         """The arms with outcomes in a scope."""
@@ -237,20 +305,12 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     seen: list[tuple[str, str, float]]
 
 
-def _log_ratio(value: float | None, unit: float, least: float) -> float | None:
-    """log10 of a value in a unit, or None where there is no such value."""
+def _log_ratio(value: float | None, unit: float, least: float) -> tuple[float, float]:
+    """1 and log10 of a value in a unit, on the grid; 0 and 0 where there is no such value."""
     if value is None or not 0 <= value < VALUE_MAX:
-        return None
-    return math.log10(max(value, least) / unit)
+        return 0.0, 0.0
+    return 1.0, _on_grid(math.log10(max(value, least) / unit), -Y_LIMIT, Y_LIMIT, GRID)
 
 
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def _target(value: float) -> float:
-    return round(max(-Y_LIMIT, min(Y_LIMIT, value)) / GRID) * GRID
-
-
-def _weight(value: float) -> float:
-    return round(max(0.0, min(1.0, value)) / WEIGHT_GRID) * WEIGHT_GRID
+def _on_grid(value: float, least: float, most: float, grid: float) -> float:
+    return round(max(least, min(most, value)) / grid) * grid

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from routerd.events import (
+    LOCAL,
     UNKNOWN,
     Basis,
     Completion,
@@ -74,7 +75,7 @@ class Unit(msgspec.Struct, kw_only=True):
     decided: Decided | None = None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, kw_only=True):
     """The outcome as it stands: one row of `outcomes`, and what the posteriors are told (None: nothing)."""
 
     id: str
@@ -100,7 +101,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     decision_id: str | None
     transcript: str | None
     features: dict[str, Any]
-    contribution: Contribution | None
+    contribution: Contribution | None = None
 
 
 def believed(old: Seen | None, new: Seen) -> Seen:
@@ -136,17 +137,23 @@ def identify(unit: Unit) -> str:
 
 def settle(unit: Unit, arm_of: ArmOf) -> Record:
     """The outcome of a unit as it stands, by the rules at the head of this module."""
-    log = unit.seen.completion if unit.seen is not None else None
-    reports = sorted(unit.reports.values(), key=lambda report: (report.at, report.outcome_id))
+    log, decided = unit.seen.completion if unit.seen is not None else None, unit.decided
+    reports = sorted(unit.reports.values(), key=_order) if unit.reports else []
     dispatch = _dispatch(unit, log, reports)
     label, censored = _verdict(log, reports)
-    ended = log is None or log.ended or bool(reports)
-    said = [report.outcome for report in reports]
-    wall_time_ms = _first([log.wall_time_ms if log else None, *(one.wall_time_ms for one in reversed(said))])
-    cost_usd = _first([log.cost_usd if log else None, *(one.cost_usd for one in reversed(said))])
-    ended_at = _first([log.ended_at if log else None, *(_ended_at(report) for report in reversed(reports))])
+    wall_time_ms, cost_usd, ended_at, tokens = (
+        (log.wall_time_ms, log.cost_usd, log.ended_at, log.tokens) if log else (None, None, None, None)
+    )
+    scope = decided.scope if decided else None
+    for report in reversed(reports):
+        said = report.outcome
+        wall_time_ms = said.wall_time_ms if wall_time_ms is None else wall_time_ms
+        cost_usd = said.cost_usd if cost_usd is None else cost_usd
+        ended_at = _ended_at(report) if ended_at is None else ended_at
+        scope = report.scope if scope is None else scope
+        tokens = _tokens(said) if tokens is None else tokens
     features = _features(unit, reports)
-    scope = _first([unit.decided.scope if unit.decided else None, *(report.scope for report in reversed(reports))])
+    kind = features.get("task_kind")
     record = Record(
         id=identify(unit),
         agent=log.agent if log else (_first(report.agent for report in reports) or "unknown"),
@@ -156,39 +163,46 @@ def settle(unit: Unit, arm_of: ArmOf) -> Record:
         model=dispatch.model or (log.task.parent.model if log and log.task.parent and _is_turn(log) else None),
         reasoning_effort=dispatch.reasoning_effort,
         asked=log.asked if log else None,
-        kind=features.get("task_kind") if isinstance(features.get("task_kind"), str) else None,
+        kind=kind if isinstance(kind, str) else None,
         session_id=log.session_id if log else None,
         started_at=log.started_at if log else None,
         ended_at=ended_at,
-        ended=ended,
+        ended=log is None or log.ended or bool(reports),
         wall_time_ms=wall_time_ms,
         cost_usd=cost_usd,
         cost_estimated=log.cost_estimated if log and log.cost_usd is not None else False,
-        tokens=log.tokens if log and log.tokens else _tokens(said),
+        tokens=tokens,
         label=label,
         censored=censored,
         delegations=log.delegations if log else 0,
-        decision_id=unit.decided.decision_id if unit.decided else None,
+        decision_id=decided.decision_id if decided else None,
         transcript=log.transcript if log else None,
         features=features,
-        contribution=None,
     )
-    overridden = any(report.overridden for report in reports)
-    return msgspec.structs.replace(record, contribution=_contribution(record, dispatch, unit.decided, overridden))
+    if _teaches(record, dispatch):
+        overridden = any(report.overridden for report in reports)
+        chosen = decided is not None and decided.arm == record.arm and decided.basis in ("learned", "prior")
+        record.contribution = _contribution(record, dispatch, own=chosen and not overridden)
+    return record
 
 
-def _contribution(record: Record, dispatch: Dispatch, decided: Decided | None, overridden: bool) -> Contribution | None:
+def _teaches(record: Record, dispatch: Dispatch) -> bool:
     """
-    What the posteriors learn: nothing of what still runs, of a turn that handed its work on, or of an unknown model.
+    Whether the posteriors learn of it: nothing of what still runs, of a turn that handed its work on, or of an unknown
+    model.
 
     A censored unit ended before its time for reasons outside the dispatch: neither its verdict nor its time nor its
     cost is what the work would have taken.
     """
-    nameless = dispatch.executor == "delegate" and not (dispatch.model or dispatch.profile or dispatch.agent)
-    handed_on = dispatch.executor == "local" and record.delegations > 0
-    if not record.ended or record.ended_at is None or nameless or handed_on or record.censored:
-        return None
-    chosen = decided is not None and decided.arm == record.arm and decided.basis in ("learned", "prior")
+    if not record.ended or record.ended_at is None or record.censored:
+        return False
+    if dispatch.executor == "local":
+        return record.delegations == 0
+    return bool(dispatch.model or dispatch.profile or dispatch.agent)
+
+
+def _contribution(record: Record, dispatch: Dispatch, *, own: bool) -> Contribution:
+    assert record.ended_at is not None
     return Contribution(
         scope=record.scope,
         dispatch=dispatch,
@@ -198,7 +212,7 @@ def _contribution(record: Record, dispatch: Dispatch, decided: Decided | None, o
         weight=record.label.weight,
         wall_time_ms=record.wall_time_ms,
         cost_usd=record.cost_usd,
-        own=chosen and not overridden,
+        own=own,
     )
 
 
@@ -211,33 +225,39 @@ def _verdict(log: Completion | None, reports: list[Report]) -> tuple[Label, str 
 
 def _dispatch(unit: Unit, log: Completion | None, reports: list[Report]) -> Dispatch:
     """What really ran: the log knows, then what a client says, then what was decided."""
+    if log is not None:
+        return log.ran
     reported = _first(report.dispatch for report in reversed(reports))
-    decided = unit.decided.dispatch if unit.decided else None
-    return (log.ran if log else None) or reported or decided or Dispatch(executor="local")
+    return reported or (unit.decided.dispatch if unit.decided else None) or LOCAL
+
+
+def _order(report: Report) -> tuple[float, str]:
+    return report.at, report.outcome_id
 
 
 def _features(unit: Unit, reports: list[Report]) -> dict[str, Any]:
     """As they were when the choice was made, else as the log has them."""
-    known = [unit.decided.features if unit.decided else None, unit.seen.features if unit.seen else None]
-    return _first([*known, *(report.features for report in reports)]) or {}
+    found = unit.decided.features if unit.decided else None
+    if found is None and unit.seen is not None:
+        found = unit.seen.features
+    return found if found is not None else _first(report.features for report in reports) or {}
 
 
 def _ended_at(report: Report) -> float:
     return report.outcome.finished_at if report.outcome.finished_at is not None else report.at
 
 
-def _tokens(said: list[Outcome]) -> Tokens | None:
-    for one in reversed(said):
-        if one.input_tokens is not None or one.output_tokens is not None or one.cost_tokens is not None:
-            known = one.input_tokens is not None or one.output_tokens is not None
-            return Tokens(
-                input=(one.input_tokens or 0) if known else (one.cost_tokens or 0),
-                output=one.output_tokens or 0,
-                cache_read=one.cache_read_tokens or 0,
-                cache_write=one.cache_write_tokens or 0,
-                estimated=not known,
-            )
-    return None
+def _tokens(said: Outcome) -> Tokens | None:
+    known = said.input_tokens is not None or said.output_tokens is not None
+    if not known and said.cost_tokens is None:
+        return None
+    return Tokens(
+        input=(said.input_tokens or 0) if known else (said.cost_tokens or 0),
+        output=said.output_tokens or 0,
+        cache_read=said.cache_read_tokens or 0,
+        cache_write=said.cache_write_tokens or 0,
+        estimated=not known,
+    )
 
 
 def _is_turn(log: Completion) -> bool:

@@ -32,6 +32,7 @@ LAYERS = [
         "store.database",
         "store.reader",
         "store.history",
+        "store.statements",
         "tail.follow",
     ],
     ["tail.reading"],

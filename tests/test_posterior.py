@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routerd.events import LOCAL, Contribution, Dispatch, Task
-from routerd.evidence import COST_UNIT_USD, EMPTY, TARGETS, WALL_TIME_UNIT_MS, WIDTH, Evidence, row_of
+from routerd.evidence import (
+    CELLS_WAITING_MAX,
+    COST_UNIT_USD,
+    EMPTY,
+    ROWS_WAITING_MAX,
+    TARGETS,
+    WALL_TIME_UNIT_MS,
+    WIDTH,
+    Evidence,
+    row_of,
+)
 from routerd.features import DIM, extract, vector
 from routerd.posterior import SHARED, Posterior, Solved, solve
 from routerd.prior import ATTRIBUTES, COST, PRIORS, SUCCESS, Prior
@@ -104,6 +114,25 @@ def test_statistics_depend_on_the_set_alone_bit_for_bit(
     # When an outcome was last seen is for showing and is no statistic.
     evidence._last_seen, scratch._last_seen = {}, {}
     assert evidence.pack() == scratch.pack()
+
+
+def test_outcomes_that_wait_in_their_cells_count() -> None:
+    """More in one cell, and in more cells, than may wait, some taken back: the sums are those of one at a time."""
+    rng = np.random.default_rng(3)
+    outcomes = [
+        outcome(f"kind {i % 5}", float(i % 3) / 2.0, at=NOW - SPAN_S * float(span), wall_time_ms=1000 + i)
+        for i, span in enumerate([*[0] * (2 * ROWS_WAITING_MAX + 7), *rng.permutation(2 * CELLS_WAITING_MAX)])
+    ]
+    evidence = folded([("a", one) for one in outcomes])
+    evidence.fold([("a", one, -1) for one in outcomes[::4]])
+    kept = [one for i, one in enumerate(outcomes) if i % 4]
+    expected = EMPTY.copy()
+    for row in map(row_of, kept):
+        expected += (row.z * row.weights[:, None])[:, :, None] * row.z[:, None, :]
+    own, observed = evidence.decayed("default", "a", NOW, math.inf)
+    assert np.array_equal(own, expected)
+    assert not observed.any()
+    assert evidence.count("default", "a") == len(kept)
 
 
 def test_sums_of_a_million_outcomes_lose_nothing() -> None:

@@ -1,7 +1,7 @@
 """The catalogue: what a dispatch is, where it would run, what it costs, and how able it is."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -79,8 +79,18 @@ class Catalog:
 
     def warm(self) -> None:
         """Imports the price library, prices the registry and makes the lists; they come without a pause afterwards."""
-        self._prices.warm(self._registry.models)
+        for _ in self.warming():
+            pass
+
+    def warming(self) -> Iterator[None]:
+        """The same in steps: the import takes some tenths of a second, the others a millisecond or so."""
+        self._prices.load()
+        yield
+        for model in self._registry.models:
+            self._prices.warm(model)
+            yield
         self.models()
+        yield
         self.prompt()
 
     # --- what a dispatch is ------------------------------------------------------------------------------------------

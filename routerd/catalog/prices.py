@@ -2,13 +2,13 @@
 List prices and context lengths, from genai-prices and the user's own.
 
 The library takes a third of a second and 10 MB to import, so it is imported at the first question; the daemon asks that
-question (`warm`) before it begins to answer others. It holds its data in itself and opens no connection.
+question (`load`) in a thread as soon as it has begun. It holds its data in itself and opens no connection.
 
 Prices that rise with the length of a prompt count per request. The tokens here are sums over the requests of a task,
 which do not tell how long each was, so the base price is taken.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import log
@@ -85,11 +85,14 @@ class Prices:
         identity = self._names.identify(model)
         return self._cached(provider or identity.provider, model if identity.model is None else identity.id, hour)
 
-    def warm(self, models: Iterable[Model]) -> None:
-        """Imports the library, and asks it for models where they are usually had; takes some tenths of a second."""
-        for model in models:
-            for provider in (model.provider, *model.served_as):
-                self.of(provider, model.id)
+    def load(self) -> None:
+        """Imports the library."""
+        _library()
+
+    def warm(self, model: Model) -> None:
+        """Asks the library for a model where it is usually had."""
+        for provider in (model.provider, *model.served_as):
+            self.of(provider, model.id)
 
     def _look_up(self, provider: str | None, text: str, hour: int) -> Price | None:
         identity = self._names.identify(text)

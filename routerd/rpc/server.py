@@ -15,14 +15,13 @@ import socket as sockets
 import struct
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol
 
 import anyio
 import msgspec
 import structlog
-from anyio.abc import TaskGroup
 from msgspec import UNSET, UnsetType
 
 from routerd.config import SocketConfig
@@ -239,7 +238,7 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Awaitable):
             slot = _Slot(None)
             self._queue.append(slot)
-            self._server.tasks.start_soon(self._wait, slot, request.id, request.method, answer)
+            self._server.start(self._wait(slot, request.id, request.method, answer))
         elif request.id is not UNSET:
             self._add(_answered(request.id, request.method, answer))
 
@@ -342,17 +341,18 @@ def _peer_uid(transport: asyncio.Transport) -> int:
 class Server:
     """What the connections of one socket share. Made by `serving`."""
 
-    def __init__(self, handlers: Handlers, limits: SocketConfig, tasks: TaskGroup, uid: int) -> None:
+    def __init__(self, handlers: Handlers, limits: SocketConfig, uid: int) -> None:
         loop = asyncio.get_running_loop()
         self.handlers = handlers
         self.limits = limits
-        self.tasks = tasks
         self.time = loop.time
         self.soon = loop.call_soon
         self.later = loop.call_later
         self.connections: set[Connection] = set()
         self.stopping = False
         self._uid = uid
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
         self._full = False
         self._change = anyio.Event()
 
@@ -377,6 +377,15 @@ class Server:
             self.handlers.closed(connection)
             self.changed()
 
+    def start(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """
+        Lets a request wait beside the others. Not in a task group of anyio: what that keeps of a task takes four times
+        as long as the task itself, and a report is little else.
+        """
+        task = self._loop.create_task(waiting)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def changed(self) -> None:
         """Something happened that `drain` may wait for."""
         self._change.set()
@@ -392,12 +401,14 @@ class Server:
         await self._until(lambda: not self.connections, grace_s)
         self.stopping = True
         await self._until(lambda: all(one.settled for one in self.connections), deadline_s)
-        self.tasks.cancel_scope.cancel()  # whose requests are answered then: not done
+        for task in self._tasks:
+            task.cancel()  # whose requests are answered then: not done
         for connection in self.connections.copy():
             connection.end()
         await self._until(lambda: not self.connections, LINGER_S)
         for connection in self.connections.copy():
             connection.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _until(self, condition: Callable[[], bool], within_s: float) -> None:
         with anyio.move_on_after(within_s):
@@ -432,15 +443,14 @@ async def serving(
     socket.setblocking(False)
     # From 3.13 on asyncio would remove the path by itself, even that of a socket which systemd handed over.
     keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-    async with anyio.create_task_group() as tasks:
-        server = Server(handlers, limits, tasks, os.getuid())
-        acceptor = await loop.create_unix_server(lambda: Connection(server), sock=socket, backlog=BACKLOG, **keep)
-        try:
-            yield server
-        except BaseException:
-            grace_s = deadline_s = 0.0  # something else is wrong; this must not hold it up
-            raise
-        finally:
-            acceptor.close()
-            with anyio.CancelScope(shield=True):
-                await server.drain(grace_s=grace_s, deadline_s=deadline_s)
+    server = Server(handlers, limits, os.getuid())
+    acceptor = await loop.create_unix_server(lambda: Connection(server), sock=socket, backlog=BACKLOG, **keep)
+    try:
+        yield server
+    except BaseException:
+        grace_s = deadline_s = 0.0  # something else is wrong; this must not hold it up
+        raise
+    finally:
+        acceptor.close()
+        with anyio.CancelScope(shield=True):
+            await server.drain(grace_s=grace_s, deadline_s=deadline_s)

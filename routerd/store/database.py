@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import aiosqlite
 import msgspec
@@ -33,6 +34,7 @@ WAIT_S = 2.0
 SETTINGS = ("PRAGMA synchronous = FULL", "PRAGMA busy_timeout = 1000", "PRAGMA journal_size_limit = 67108864")
 """Of the writing connection. FULL: what was committed is there after a power failure too."""
 
+T = TypeVar("T")
 Fold = Callable[[Contribution | None, Contribution | None], None]
 
 
@@ -67,13 +69,27 @@ def is_corrupt(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
 
 
-async def connect(path: Path) -> aiosqlite.Connection:
+class Connection(aiosqlite.Connection):
+    """A connection in a thread of its own, in which a whole transaction is one call."""
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` gives, called in the thread; once begun it is done, whoever cancels."""
+        found: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return found
+
+
+async def connect(path: Path) -> Connection:
     """The writing connection; transactions are begun and ended by hand."""
-    connection = await aiosqlite.connect(path, isolation_level=None)
+    connection = Connection(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=64)
+    await connection
+    await connection.run(_set)
+    return connection
+
+
+def _set(connection: sqlite3.Connection) -> None:
     connection.text_factory = text_of
     for setting in SETTINGS:
-        await connection.execute(setting)
-    return connection
+        connection.execute(setting)
 
 
 def text_of(data: bytes) -> str:

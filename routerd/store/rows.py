@@ -19,6 +19,7 @@ OUTCOME_COLUMNS = (
 )
 _AT = {name: index for index, name in enumerate(OUTCOME_COLUMNS)}
 
+_encoder = msgspec.json.Encoder()
 _completions = msgspec.json.Decoder(Completion)
 _contributions = msgspec.json.Decoder(Contribution)
 _decided = msgspec.json.Decoder(Decided)
@@ -30,7 +31,7 @@ _reports = msgspec.json.Decoder(Report)
 
 def encode(value: Any) -> str:
     """Compact JSON text, so that `sqlite3` on a terminal can read what is kept."""
-    return msgspec.json.encode(value).decode()
+    return _encoder.encode(value).decode()
 
 
 def _encoded(value: Any) -> str | None:

@@ -13,12 +13,12 @@ At each step, what is left if the process dies there:
 The commit in flight is the batching window: while one batch is written, the next gathers.
 """
 
+import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import aiosqlite
 import anyio
 import anyio.lowlevel
 import structlog
@@ -27,18 +27,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from routerd.config import StoreConfig
 from routerd.errors import Overloaded, RequestError
 from routerd.records import ArmOf, Report
-from routerd.store.batch import Answer, Change, Existing, News, Plan, Reported, Wanted, plan, wanted
-from routerd.store.rows import (
-    OUTCOME_COLUMNS,
-    Values,
-    decided_of,
-    encode,
-    file_row,
-    report_of,
-    row_contribution,
-    unit_of,
-)
-from routerd.store.schema import queries
+from routerd.store.batch import Answer, Change, News, Plan, Reported, planning, wanted
+from routerd.store.database import Connection
+from routerd.store.statements import look_up, put_snapshot, transact
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +47,6 @@ LOG_WRITES_MAX = 16
 UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What is wrong with a row. Every other error of SQLite is one of the file, the disk or another process."""
 
-DECISION_ID = OUTCOME_COLUMNS.index("decision_id")
-
 OnChange = Callable[[Sequence[Change]], None]
 
 
@@ -68,7 +57,7 @@ class _Write:
 
     def __init__(self, news: Sequence[News], on_done: Callable[[], None] | None = None) -> None:
         self.news = news
-        self.done = anyio.Event()
+        self.done = asyncio.Event()  # anyio's takes thrice as long to make and to wait for
         self.on_done = on_done
         self.answers: list[Answer] = []
 
@@ -88,9 +77,7 @@ class Writer:
     `commit` for reports (returns once they are on disk). `close` ends `serve` when all that was put is written.
     """
 
-    def __init__(
-        self, connection: aiosqlite.Connection, config: StoreConfig, *, arm_of: ArmOf, on_change: OnChange
-    ) -> None:
+    def __init__(self, connection: Connection, config: StoreConfig, *, arm_of: ArmOf, on_change: OnChange) -> None:
         self.dropped = 0
         self.moved_at = time.monotonic()
         self._connection = connection
@@ -208,8 +195,11 @@ class Writer:
             news = [item for write in batch for item in write.news]
             try:
                 async with self.turn:
-                    result = plan(news, await self._look_up(wanted(news)), self._arm_of)
-                    await self._transact(result)
+                    existing = await self._connection.run(partial(look_up, wants=wanted(news)))
+                    result = Plan()
+                    for _ in planning(result, news, existing, self._arm_of):
+                        await anyio.lowlevel.checkpoint()
+                    await self._connection.run(partial(transact, result=result))
                     await self._tell(result.changes)
             except UNWRITABLE as error:
                 await self._write_apart(batch, error)
@@ -268,99 +258,10 @@ class Writer:
             body: Called when no batch is half done, so that what it gives is the fold of exactly the rows on disk.
             at: Now, Unix seconds; decisions older than the configured age that led to no outcome are forgotten.
         """
+        oldest = at - self._config.decisions_keep_days * 86400
         with anyio.CancelScope(shield=True):
-            sql = queries()
-            oldest = at - self._config.decisions_keep_days * 86400
-            async with self.turn, self._transaction():
-                await self._connection.execute(sql["put_snapshot"], (at, body()))
-                await self._connection.execute(sql["forget_journal"])
-                forgotten = await self._connection.execute(sql["forget_decisions"], (oldest,))
-                if forgotten.rowcount:
-                    await self._connection.execute(sql["forget_decision_keys"])
-
-    async def _transact(self, result: Plan) -> None:
-        """One transaction, rows and checkpoints together; SQLite keeps all of it or nothing."""
-        sql = queries()
-        rows: list[tuple[str, Iterable[Values]]] = [
-            ("journal", result.journal),
-            ("forget_outcome", [(identity,) for identity in result.gone]),
-            ("forget_keys", [(identity,) for identity in result.keyless]),
-            ("put_outcome", result.outcomes),
-            ("put_key", result.keys),
-            ("put_report", result.reports),
-            ("put_decision", result.decisions),
-            ("put_decision_key", result.decision_keys),
-            ("put_file", [file_row(checkpoint) for checkpoint in result.files]),
-        ]
-        wrote = [(sql[name], values) for name, values in rows if values]
-        if not wrote:
-            return
-        async with self._transaction():
-            for statement, values in wrote:
-                await self._connection.executemany(statement, values)
-
-    async def _look_up(self, wants: Wanted) -> Existing:
-        """The rows that the wanted keys lead to."""
-        found = Existing()
-        await self._decisions(wants, found)
-        keys = {*wants.keys, *(key for names in found.keys_by_decision.values() for key in names)}
-        if not keys:
-            return found
-        found.id_by_key = dict(await self._pairs("keys", keys))
-        found.reports = {identity: report_of(body) for identity, body in await self._pairs("reports", wants.report_ids)}
-        ids = set(found.id_by_key.values())
-        if ids:
-            await self._units(ids, found)
-        return found
-
-    async def _decisions(self, wants: Wanted, found: Existing) -> None:
-        found.decision_by_key = dict(await self._pairs("decisions_by_key", wants.keys))
-        ids = {*found.decision_by_key.values(), *wants.decision_ids}
-        for key, decision_id in await self._pairs("decision_keys_of", ids):
-            found.decision_by_key[key] = decision_id
-            found.keys_by_decision.setdefault(decision_id, []).append(key)
-        found.decided = {identity: decided_of(body) for identity, body in await self._pairs("decisions", ids)}
-
-    async def _units(self, ids: set[str], found: Existing) -> None:
-        keys: dict[str, list[str]] = {}
-        for key, identity in await self._pairs("keys_of", ids):
-            keys.setdefault(identity, []).append(key)
-            found.id_by_key[key] = identity
-        reports: dict[str, list[Report]] = {}
-        for identity, body in await self._pairs("reports_of", ids):
-            reports.setdefault(identity, []).append(report_of(body))
-        rows = await self._connection.execute_fetchall(queries()["outcomes"], (encode(sorted(ids)),))
-        found.rows = {row[0]: tuple(row) for row in rows}
-        await self._decisions_of_units(found)
-        for identity, row in found.rows.items():
-            decided = found.decided.get(row[DECISION_ID])
-            found.units[identity] = unit_of(row, keys.get(identity, []), reports.get(identity, []), decided)
-            found.contributions[identity] = row_contribution(row)
-
-    async def _decisions_of_units(self, found: Existing) -> None:
-        missing = {row[DECISION_ID] for row in found.rows.values()} - {None, *found.decided}
-        for identity, body in await self._pairs("decisions", missing):
-            found.decided[identity] = decided_of(body)
-
-    async def _pairs(self, name: str, values: Iterable[str]) -> list[tuple[str, str]]:
-        """Runs a query of two columns for a set of values; no values, no query."""
-        if not (listed := sorted(set(values))):
-            return []
-        rows = await self._connection.execute_fetchall(queries()[name], (encode(listed),))
-        return [(row[0], row[1]) for row in rows]
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        """BEGIN IMMEDIATE … COMMIT. The connection is used by this class alone, one transaction at a time."""
-        await self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            await self._connection.execute("COMMIT")
-        except BaseException:
-            # A failed COMMIT may or may not have ended the transaction.
-            if self._connection.in_transaction:
-                await self._connection.execute("ROLLBACK")
-            raise
+            async with self.turn:
+                await self._connection.run(partial(put_snapshot, body=body(), at=at, oldest=oldest))
 
 
 def _leave(writes: list[_Write], error: RequestError) -> None:

@@ -16,13 +16,14 @@ import anyio.to_process
 import anyio.to_thread
 import msgspec
 import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from routerd.config import Config
 from routerd.records import Seen
 from routerd.tail.checkpoint import Checkpoint
 from routerd.tail.group import Advance, DescribeFn, GroupReader
 from routerd.tail.registry import Group, Registry
-from routerd.tail.worker import Job, read
+from routerd.tail.worker import Failure, Job, Part, Piece, read, unpacked
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,8 @@ SMALL_BYTES = 256 * 1024
 """A group up to this size is not worth a trip to the child."""
 LIVE_BYTES_MAX = 4 * 1024 * 1024
 """If more was added at once to a group in memory, the child reads the group afresh: one line of so much takes 5 ms."""
+WAITING_MAX = 64
+"""If more small groups wait, as those of years do at the first start, the child reads some of them too."""
 READERS_MAX = 64
 NEWS_PER_WRITE = 64
 FAILURES_MAX = 3
@@ -58,11 +61,13 @@ class Reading:
 
     Attributes:
         unreadable: Why files, or roots, cannot be read.
+        noticed: There was something to read.
         resident: The groups whose memory is kept, the one longest untouched first.
     """
 
     def __init__(self, config: Config, registry: Registry, *, describe: DescribeFn, deliver: Deliver) -> None:
         self.unreadable: dict[str, str] = {}
+        self.noticed = anyio.Event()
         self.resident: OrderedDict[tuple[str, str], Group] = OrderedDict()
         self._config = config
         self._encoded = msgspec.json.encode(config)
@@ -71,6 +76,7 @@ class Reading:
         self._deliver = deliver
         self._backlog: list[tuple[float, int, Group]] = []
         self._live: OrderedDict[tuple[str, str], Group] = OrderedDict()
+        self._slice_bytes: dict[str, int] = {}
         self._count = itertools.count()
         self._wake_backlog = anyio.Event()
         self._wake_live = anyio.Event()
@@ -94,11 +100,14 @@ class Reading:
         if group.failures >= FAILURES_MAX:
             return
         group.dirty = True
+        self.noticed.set()
         if group.busy:
             return
         if self._is_little(group):
             self._live[group.agent, group.name] = group
             self._wake_live.set()
+            if len(self._live) > WAITING_MAX:
+                self._wake_backlog.set()
         else:
             heapq.heappush(self._backlog, (-group.newest, next(self._count), group))
             self._wake_backlog.set()
@@ -117,43 +126,105 @@ class Reading:
 
     async def _read_backlog(self) -> None:
         """Newest first, in pieces; between two pieces a newer group may come first."""
-        while True:
-            while self._backlog:
-                group = heapq.heappop(self._backlog)[2]
-                if group.dirty and not group.busy:
-                    await self._read_piece(group)
-            self._wake_backlog = anyio.Event()
-            if not self._backlog:
-                await self._wake_backlog.wait()
+        send, receive = anyio.create_memory_object_stream[list[tuple[Group, Piece]]]()
+        async with send, receive, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._take_pieces, receive)
+            while True:
+                self._wake_backlog = anyio.Event()
+                if groups := self._next():
+                    await send.send(await self._read_pieces(groups))  # the child goes on while these are handed on
+                else:
+                    await self._wake_backlog.wait()
 
-    async def _read_piece(self, group: Group) -> None:
-        group.busy, group.dirty = True, False
+    def _next(self) -> list[Group]:
+        """
+        What the child reads next: the newest of the backlog, and as much else as makes up a piece. What went wrong
+        before is read by itself, for it may take the child down.
+        """
+        groups: list[Group] = []
+        left = PIECE_BYTES
+        while self._backlog and left > 0 and not (groups and self._backlog[0][2].failures):
+            group = heapq.heappop(self._backlog)[2]
+            if group.half_read or (group.dirty and not group.busy):
+                left -= self._begin(group, groups)
+        if groups or len(self._live) > WAITING_MAX:
+            for group in reversed(list(self._live.values())):
+                if left > 0 and group.dirty and not group.busy and not group.failures and self._is_old(group):
+                    left -= self._begin(group, groups)
+        return groups
+
+    def _is_old(self, group: Group) -> bool:
+        """Whether a group is in nobody's memory, and need not be."""
+        return group.reader is None and not self._worth_keeping(group)
+
+    def _begin(self, group: Group, groups: list[Group]) -> int:
+        """Puts a group among those that are read next; its bytes."""
+        group.busy, group.dirty, group.half_read = True, False, False
+        groups.append(group)
+        self._live.pop((group.agent, group.name), None)
         self._evict(group)
+        return PIECE_BYTES if group.failures else self._registry.size(group)
+
+    async def _read_pieces(self, groups: list[Group]) -> list[tuple[Group, Piece]]:
+        """What the child makes of groups; one that is not done waits for its turn to be gone on with."""
+        job = self._job(groups)
+        pieces: list[Piece | Failure]
         try:
-            piece = await anyio.to_process.run_sync(read, self._job(group), limiter=self._child, cancellable=True)
-        except Exception as error:  # the child died, or a source has a bug: neither may end the daemon
-            self._failed(group, error)
-            return
-        group.begun = not piece.advance.done
-        group.quarantined = piece.quarantined
+            pieces = await anyio.to_process.run_sync(read, job, limiter=self._child, cancellable=True)
+        except Exception as error:  # the child died: that must not end the daemon
+            pieces = [Failure(type(error).__name__) for _ in groups]
+        found = []
+        for group, piece in zip(groups, pieces, strict=True):
+            if isinstance(piece, Failure):  # a source has a bug, or may have killed the child
+                self._failed(group, piece.error)
+                continue
+            group.begun = group.half_read = not piece.advance.done
+            if group.half_read:
+                heapq.heappush(self._backlog, (-group.newest, next(self._count), group))
+            found.append((group, piece))
+        return found
+
+    async def _take_pieces(self, receive: MemoryObjectReceiveStream[list[tuple[Group, Piece]]]) -> None:
+        async for pieces in receive:
+            await self._hand_on(pieces)
+            for group, piece in pieces:
+                if piece.advance.done:
+                    self._ended(group, piece)
+
+    async def _hand_on(self, pieces: list[tuple[Group, Piece]]) -> None:
+        news: list[Seen | Checkpoint] = []
+        for group, piece in pieces:
+            group.quarantined = piece.quarantined
+            for part in piece.seen:
+                seen = unpacked(part)
+                self._count_in(group, seen)
+                news += seen
+                if len(news) >= NEWS_PER_WRITE:
+                    await self._deliver(news)
+                    news = []
+            news += self._took(group, piece.advance)
+        if news:
+            await self._deliver(news)
+
+    def _ended(self, group: Group, piece: Piece) -> None:
         if piece.reader is not None:
             piece.reader.hold()
             self._keep(group, piece.reader)
-        await self._took(group, piece.advance)
         # A database is read once more here, on a connection that is kept and tells of changes.
-        self._release(group, again=not piece.advance.done or has_database(group))
+        self._release(group, again=has_database(group))
 
-    def _job(self, group: Group) -> Job:
-        return Job(
-            agent=group.agent,
-            group=group.name,
-            files=dict(group.files),
-            begin=not group.begun,
-            keep=self._worth_keeping(group),
-            now=time.time(),
-            budget_bytes=PIECE_BYTES,
-            config=self._encoded,
-        )
+    def _job(self, groups: list[Group]) -> Job:
+        parts = [
+            Part(
+                agent=group.agent,
+                group=group.name,
+                files=dict(group.files),
+                begin=not group.begun,
+                keep=self._worth_keeping(group),
+            )
+            for group in groups
+        ]
+        return Job(parts=parts, now=time.time(), budget_bytes=PIECE_BYTES, config=self._encoded)
 
     def _worth_keeping(self, group: Group) -> bool:
         recent = time.time() - group.newest < self._config.tail.idle_after_s
@@ -173,7 +244,7 @@ class Reading:
     async def _read_here(self, group: Group) -> None:
         group.busy, group.dirty = True, False
         reader = group.reader or GroupReader(group.agent, group.name, line_bytes_max=self._config.tail.line_bytes_max)
-        done, slice_bytes = False, SLICE_BYTES_MIN
+        done, slice_bytes = False, self._slice_bytes.get(group.agent, SLICE_BYTES_MIN)
         while not done:
             start = time.perf_counter()
             try:
@@ -181,14 +252,16 @@ class Reading:
             except Exception as error:  # a source has a bug: it may not end the daemon
                 reader.close()
                 self._evict(group)
-                self._failed(group, error)
+                self._failed(group, type(error).__name__)
                 return
             took_s = time.perf_counter() - start
             slice_bytes = min(
                 max(slice_bytes * 2 if took_s < SLICE_S / 2 else slice_bytes // 2, SLICE_BYTES_MIN), SLICE_BYTES_MAX
             )
+            self._slice_bytes[group.agent] = slice_bytes
             group.quarantined = reader.quarantined
-            await self._took(group, advance)
+            self._count_in(group, advance.seen)
+            await self._deliver_all([*advance.seen, *self._took(group, advance)])
             done = advance.done
             if advance.afresh and not self._small(group):  # more than a few slices: for the child
                 reader.close()
@@ -204,7 +277,7 @@ class Reading:
             self._evict(group)
         self._release(group, again=False)
 
-    def _failed(self, group: Group, error: Exception) -> None:
+    def _failed(self, group: Group, error: str) -> None:
         """Reading went wrong in a way that nobody foresaw: the group is read afresh, and after some times left out."""
         group.failures += 1
         group.begun = False
@@ -229,21 +302,22 @@ class Reading:
             return await anyio.to_thread.run_sync(step)
         return step()
 
-    async def _took(self, group: Group, advance: Advance) -> None:
-        """Hands on what was read; checkpoints follow the rows that they stand for."""
-        progress = self._registry.progress[group.agent]
-        progress.bytes_read += advance.bytes_read
-        progress.completions += sum(seen.completion.ended and not seen.completion.void for seen in advance.seen)
+    def _took(self, group: Group, advance: Advance) -> list[Checkpoint]:
+        """Remembers what was read; checkpoints are to follow the rows that they stand for."""
+        self._registry.progress[group.agent].bytes_read += advance.bytes_read
         for path in group.files if advance.done else ():
             self.unreadable.pop(path, None)
         for path, reason in advance.unreadable.items():
             self.cannot(group.agent, path, reason)
-        await self._hand_on(advance.seen, advance.checkpoints)
-
-    async def _hand_on(self, seen: Sequence[Seen], checkpoints: Sequence[Checkpoint]) -> None:
-        for checkpoint in checkpoints:
+        for checkpoint in advance.checkpoints:
             self._registry.took(checkpoint)
-        news: list[Seen | Checkpoint] = [*seen, *checkpoints]
+        return advance.checkpoints
+
+    def _count_in(self, group: Group, seen: Sequence[Seen]) -> None:
+        ended = sum(one.completion.ended and not one.completion.void for one in seen)
+        self._registry.progress[group.agent].completions += ended
+
+    async def _deliver_all(self, news: Sequence[Seen | Checkpoint]) -> None:
         for start in range(0, len(news), NEWS_PER_WRITE):
             await self._deliver(news[start : start + NEWS_PER_WRITE])
 
@@ -299,7 +373,10 @@ class Reading:
                 continue
             group.busy = True
             whole = await anyio.to_thread.run_sync(group.reader.check)
-            await self._hand_on([], group.reader.checkpoints(group.files))
+            checkpoints = group.reader.checkpoints(group.files)
+            for checkpoint in checkpoints:
+                self._registry.took(checkpoint)
+            await self._deliver_all(checkpoints)
             self._release(group, again=not whole)
 
     def _keep(self, group: Group, reader: GroupReader) -> None:

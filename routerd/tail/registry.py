@@ -15,7 +15,14 @@ from routerd.tail.group import GroupReader, origin_of
 
 
 class Group(msgspec.Struct, kw_only=True):
-    """What is known of a group: its files, and who has its memory."""
+    """
+    What is known of a group: its files, and who has its memory.
+
+    Attributes:
+        begun: The child has read some of it, and not all.
+        busy: It is in somebody's hand, or `half_read` and waits for the child to go on with it.
+        dirty: There is something to read in it that nobody has in hand.
+    """
 
     agent: str
     name: str
@@ -23,6 +30,7 @@ class Group(msgspec.Struct, kw_only=True):
     newest: float = 0.0
     reader: GroupReader | None = None
     begun: bool = False
+    half_read: bool = False
     busy: bool = False
     dirty: bool = False
     running: bool = False

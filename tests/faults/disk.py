@@ -181,39 +181,35 @@ class _File:
 
 
 class Connection:
-    """A connection of apsw that speaks as one of aiosqlite, as far as the writer asks it to."""
+    """A connection of apsw that speaks as one of sqlite3, and runs what the writer does in its thread."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+
+    async def run(self, work: Callable[[Any], T]) -> T:
+        """See `database.Connection`."""
+        await asyncio.sleep(0)  # as one that waits for a thread: others go on meanwhile
+        return work(self)
 
     @property
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
-    async def execute(self, sql: str, values: Sequence[Any] = ()) -> "_Cursor":
-        return await self._do(lambda: _Cursor(self._connection.execute(sql, values).fetchall(), self._connection))
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> apsw.Cursor:
+        return self._told(lambda: self._connection.execute(sql, values))
 
-    async def executemany(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
-        await self._do(lambda: self._connection.executemany(sql, values).fetchall())
+    def executemany(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        self._told(lambda: self._connection.executemany(sql, values).fetchall())
 
-    async def execute_fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        return await self._do(lambda: self._connection.execute(sql, values).fetchall())
+    def close(self) -> None:
+        self._connection.close()
 
-    async def _do(self, what: Callable[[], T]) -> T:
-        await asyncio.sleep(0)  # as one that waits for a thread: others go on meanwhile
+    def _told(self, what: Callable[[], T]) -> T:
+        """Errors by the names that sqlite3 has for them."""
         try:
             return what()
         except apsw.Error as error:
             raise sqlite3.OperationalError(str(error)) from error
-
-    async def close(self) -> None:
-        self._connection.close()
-
-
-class _Cursor:
-    def __init__(self, rows: list[Any], connection: apsw.Connection) -> None:
-        self.rows = rows
-        self.rowcount = connection.changes()
 
 
 def put(files: dict[str, bytearray], path: Path) -> None:

@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-import aiosqlite
 import anyio
 import msgspec
 import numpy as np
@@ -54,14 +53,14 @@ class History:
         self.disk = Disk({"": self.path.read_bytes()})
         connection = self.disk.connect()
         for setting in (*self._settings, "PRAGMA wal_autocheckpoint = 30"):
-            await connection.execute(setting)
+            connection.execute(setting)
         engine = self._engine()
 
         def learn(changes: Sequence[Change]) -> None:
             for change in changes:
                 engine.observe(change.before, change.after, AT)
 
-        writer = Writer(cast("aiosqlite.Connection", connection), self.config.store, arm_of=arm_id, on_change=learn)
+        writer = Writer(cast("database.Connection", connection), self.config.store, arm_of=arm_id, on_change=learn)
         async with anyio.create_task_group() as writing:
             writing.start_soon(writer.serve)
             async with anyio.create_task_group() as tasks:
@@ -69,7 +68,7 @@ class History:
                     tasks.start_soon(self._reports, writer, client, reports)
                 tasks.start_soon(self._rows, writer, engine, rows)
             writer.close()
-        await connection.close()
+        connection.close()
 
     def _engine(self) -> Engine:
         return Engine(self.config, self._catalog, np.random.default_rng(1))

@@ -16,6 +16,7 @@ from routerd.sources import SOURCES
 from routerd.sources.base import Claim, Item, Machine, Query
 from routerd.tail.checkpoint import Checkpoint
 from routerd.tail.follow import Tail
+from routerd.tail.reading import WAITING_MAX
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +124,20 @@ async def test_the_newest_session_is_read_first(tmp_path: Path) -> None:
     heard = Heard()
     await tail_of(tmp_path, heard).catch_up()
     assert [int(name[1:]) // 10_000 for name in heard.ids[::4000]] == [0, 1, 2, 3]
+
+
+async def test_many_small_and_old_logs_are_each_read_once(tmp_path: Path) -> None:
+    """More than wait for the daemon itself, so that the child takes some of them, beside a large one."""
+    for number in range(4 * WAITING_MAX):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(row(number))
+        os.utime(path, (1e9 - number, 1e9 - number))
+    (tmp_path / "large.jsonl").write_bytes(b"".join(row(n) for n in range(10_000, 14_000)))
+    heard = Heard()
+    await tail_of(tmp_path, heard).catch_up()
+    expected = [*range(4 * WAITING_MAX), *range(10_000, 14_000)]
+    assert sorted(heard.ids) == sorted(f"r{number}" for number in expected)
+    assert len(heard.checkpoints) == 4 * WAITING_MAX + 1
 
 
 class Buggy:
