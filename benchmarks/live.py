@@ -7,7 +7,7 @@ them: to one of 20 that are at work, or to any of the 5,000, most of which the d
 memory of 64. Learnt is when the daemon's event comes: then the outcome is on disk and in the engine's sums. The floor,
 measured with the same appends, is when `watchfiles`, with the daemon's own settings, names the file to this process.
 Then nothing is written for a while, and the processor time that daemon and child take is counted; and once more with
-all files touched, for what was written to within a day is looked at every 3 s besides. Figures go to
+all files touched, for what was written to within a day is looked at besides, some of it every 3 s. Figures go to
 benchmarks/results/live.json.
 """
 

@@ -49,7 +49,7 @@ class Document(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One row of a database: the name of the query that found it, and its columns (absent ones are None)."""
 
     path: str
@@ -71,6 +71,7 @@ class Query(msgspec.Struct, frozen=True):
         where: SQL condition with `?` for `params`; it may name only columns of `needs`.
         needs: Columns without which the query gives no rows.
         order: SQL of ORDER BY, or empty.
+        as_bytes: Columns of text that come as the bytes that they are, which spares long ones being decoded.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Query(msgspec.Struct, frozen=True):
     params: tuple[Any, ...] = ()
     needs: tuple[str, ...] = ()
     order: str = ""
+    as_bytes: tuple[str, ...] = ()
 
 
 class Claim(msgspec.Struct, frozen=True):

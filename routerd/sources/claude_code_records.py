@@ -29,14 +29,18 @@ TOLD: Final = frozenset({"user", "assistant"})
 
 COUNT_MAX: Final = 2**40
 
+_PROGRESS: Final = b'"type":"progress","data":{"type":"'
+_CHILD: Final = b'agent_progress"'
+_HEAD_BYTES: Final = 1024
+
 T = TypeVar("T")
 
 
-class Skimmed(msgspec.Struct, rename="camel"):
+class Skimmed(msgspec.Struct, rename="camel", gc=False):
     """A part of a record; unknown members are skipped."""
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """Tokens of one API response, as every one of its lines repeats them."""
 
     input_tokens: float | None = None
@@ -54,7 +58,7 @@ class Usage(msgspec.Struct):
         )
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     """One block of a message: text, thinking, a tool call or its result. `Raw` parts live only as long as the line."""
 
     type: str = ""
@@ -68,7 +72,7 @@ class Block(msgspec.Struct):
     thinking: Raw = Raw()
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """What went to or came from the model."""
 
     id: str | None = None
@@ -78,7 +82,7 @@ class Message(msgspec.Struct):
     usage: Usage | None = None
 
 
-class Mirrored(Skimmed):
+class Mirrored(Skimmed, gc=False):
     """`data` of a progress record: a child's record, shown in its parent's file by versions 2.1.9 to 2.1.78."""
 
     type: str | None = None
@@ -86,7 +90,7 @@ class Mirrored(Skimmed):
     message: "Record | None" = None
 
 
-class Record(Skimmed):
+class Record(Skimmed, gc=False):
     """One record of a session or of a child; see `WANTED`."""
 
     type: str = ""
@@ -124,13 +128,13 @@ class Record(Skimmed):
         return seconds(self.timestamp)
 
 
-class Header(msgspec.Struct):
+class Header(msgspec.Struct, gc=False):
     """What tells records apart."""
 
     type: str = ""
 
 
-class Meta(Skimmed):
+class Meta(Skimmed, gc=False):
     """`agent-<id>.meta.json`: what the harness notes of a child beside its file."""
 
     agent_type: str | None = None
@@ -139,7 +143,7 @@ class Meta(Skimmed):
     model: str | None = None
 
 
-class Input(msgspec.Struct):
+class Input(msgspec.Struct, gc=False):
     """Arguments of the tools that matter: shells, delegations, messages to children (some of them no texts)."""
 
     command: str | None = None
@@ -159,7 +163,7 @@ class Input(msgspec.Struct):
         return self.prompt or said or self.description or ""
 
 
-class Result(Skimmed):
+class Result(Skimmed, gc=False):
     """`toolUseResult` of a delegation. Its `usage` is the last API call's, not the run's."""
 
     status: str | None = None
@@ -187,10 +191,28 @@ Decoded = tuple[list[Record], bool]
 
 def decode(data: bytes) -> Decoded:
     """The records of a line: one as a rule, none where it is of another type."""
+    at = data.find(_PROGRESS, 0, _HEAD_BYTES)
+    if at > 0 and _is_other_progress(data, at):
+        return [], True
     try:
         return _typed(data)
     except NOT_JSON:
         return _recovered(data)
+
+
+def _is_other_progress(data: bytes, at: int) -> bool:
+    """
+    Whether a line says how a command or a hook is doing, and not a child: a quarter of some sessions' lines.
+
+    Quotes within a text are escaped, so what stands at `at` can only be a record's own members; and no object begins
+    before them, so they are those of the outermost. A line that is written otherwise, or holds two, is decoded.
+    """
+    return (
+        not data.startswith(_CHILD, at + len(_PROGRESS))
+        and data.find(b"{", 1, at) < 0
+        and b"}{" not in data
+        and data.endswith(b"}")
+    )
 
 
 def _typed(data: bytes) -> Decoded:
@@ -278,9 +300,11 @@ def decode_meta(data: bytes) -> Meta | None:
 
 def seconds(timestamp: str | None) -> float | None:
     """Unix seconds of an ISO time; one that names no zone is UTC."""
+    if not timestamp:
+        return None
     try:
-        at = datetime.fromisoformat(timestamp) if timestamp else None
-        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() if at is not None else None
+        at = datetime.fromisoformat(timestamp)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 
@@ -301,7 +325,9 @@ def string(raw: Raw) -> str:
 
 def whole(number: float | None) -> int:
     """A count or a duration as it may be added up: never negative, and never out of all proportion."""
-    return max(0, int(min(number or 0.0, COUNT_MAX)))
+    if number is None or number <= 0:
+        return 0
+    return int(number) if number < COUNT_MAX else COUNT_MAX
 
 
 def member(value: Any, key: str) -> str | None:

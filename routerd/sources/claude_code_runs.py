@@ -8,7 +8,7 @@ from msgspec import field
 from routerd.events import Tokens
 from routerd.sources import claude_code_records as records
 from routerd.sources import claude_code_texts as texts
-from routerd.sources.claude_code_records import Block, Input, Message, Record
+from routerd.sources.claude_code_records import Block, Input, Message, Record, Usage
 from routerd.sources.claude_code_texts import Ending
 from routerd.sources.signals import Trace, is_check
 
@@ -39,9 +39,20 @@ _KINDS: Final = {
 class Reply(msgspec.Struct):
     """One API response, gathered from its lines."""
 
+    usage: Usage
     tokens: Tokens
-    chars: int
-    final: bool
+    chars: int = 0
+    final: bool = False
+
+    def line(self, message: Message, usage: Usage, blocks: list[Block]) -> None:
+        """Takes in one more line; each repeats the usage, and the largest is the last."""
+        if usage != self.usage:
+            tokens = usage.tokens()
+            self.tokens = tokens if tokens.total >= self.tokens.total else self.tokens
+            self.usage = usage
+        self.final = self.final or message.stop_reason is not None
+        if not self.final:
+            self.chars += sum(map(_chars, blocks))
 
     def counted(self) -> Tokens:
         """Its tokens. With no stop reason on any line the output count is a placeholder: guessed, and marked."""
@@ -97,10 +108,11 @@ class Run(msgspec.Struct, kw_only=True):
     def seen(self, record: Record) -> None:
         """Notes the time and the place of any of its records."""
         self.records += 1
-        at = record.at
+        at = records.seconds(record.timestamp)
         if at is not None:
             self.began = at if self.began is None else self.began
-            self.last = at if self.last is None else max(self.last, at)
+            if self.last is None or at > self.last:
+                self.last = at
         self.cwd = self.cwd or record.cwd
 
     def reply(self, record: Record) -> list[tuple[Block, Input]]:
@@ -150,20 +162,16 @@ class Run(msgspec.Struct, kw_only=True):
         self.effort = effort if isinstance(effort, str) else self.effort
 
     def _spend(self, record: Record, message: Message, blocks: list[Block]) -> None:
-        """Counts a response once: its lines repeat the usage, and the largest is the last."""
+        """Counts a response once."""
         if message.usage is None:
             return
         name = f"{message.id or record.uuid}/{record.request_id or ''}"
-        tokens, chars = message.usage.tokens(), sum(map(_chars, blocks))
         reply = self.open.get(name)
         if reply is None:
-            self.open[name] = Reply(tokens, chars, message.stop_reason is not None)
+            reply = self.open[name] = Reply(message.usage, message.usage.tokens())
             if len(self.open) > OPEN_MAX:
                 self.spent += self.open.pop(next(iter(self.open))).counted()
-            return
-        reply.tokens = tokens if tokens.total >= reply.tokens.total else reply.tokens
-        reply.chars += chars
-        reply.final = reply.final or message.stop_reason is not None
+        reply.line(message, message.usage, blocks)
 
     def _block(self, block: Block) -> tuple[Block, Input] | None:
         if block.type == "text":
@@ -251,7 +259,7 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 def _chars(block: Block) -> int:
-    return sum(memoryview(part).nbytes for part in (block.text, block.thinking, block.input))
+    return memoryview(block.text).nbytes + memoryview(block.thinking).nbytes + memoryview(block.input).nbytes
 
 
 def between_ms(begin: float | None, end: float | None) -> int | None:

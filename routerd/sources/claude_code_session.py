@@ -65,6 +65,8 @@ class Session:
     def __init__(self, session: str) -> None:
         self.quarantined = 0
         self._session = session
+        self._path = ""
+        self._name: str | None = None
         self._mains: dict[str, Main] = {}
         self._over: list[Turn] = []
         self._children: dict[str, Child] = {}
@@ -76,17 +78,21 @@ class Session:
 
     def feed(self, item: Item) -> None:
         """A line of the session's or of a child's file, or the note beside a child's."""
-        name = CHILD_FILE.search(item.path)
+        path = item.path
+        if path != self._path:
+            found = CHILD_FILE.search(path)
+            self._path, self._name = path, found[1] if found is not None else None
+        name = self._name
         if isinstance(item, Line):
-            found, whole = records.decode(item.data)
+            told, whole = records.decode(item.data)
             self.quarantined += not whole
-            for record in found:
+            for record in told:
                 if name is None:
-                    self._own(record, item.path)
+                    self._own(record, path)
                 else:
-                    self._child(record, name[1], item.path)
+                    self._child(record, name, path)
         elif isinstance(item, Document) and name is not None and (meta := records.decode_meta(item.data)) is not None:
-            self._noted(name[1], meta)
+            self._noted(name, meta)
         else:
             self.quarantined += 1
 
@@ -225,6 +231,8 @@ class Session:
             delegation = self._calls.get(tool)
             if delegation is not None and delegation.call is not None and delegation.answer is None:
                 self._answered(delegation, delegation.call, block, record, run, alone=len(blocks) == 1)
+        if record.message is None or len(record.message.content or ()) == len(blocks):
+            return
         said, _ = texts.spoken(record)
         run.waited = run.waited or said == "human"
         if said in ("interrupt", "shutdown"):

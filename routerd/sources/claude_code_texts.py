@@ -4,6 +4,7 @@ They are matched only where the harness writes them, never a person's or a model
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -217,8 +218,11 @@ def provider_of(model: str | None, message_id: str | None = None) -> str | None:
         return "bedrock"
     if message_id is not None and message_id.startswith("msg_vrtx_"):
         return "vertex"
-    if model is None:
-        return None
+    return _provider_of_model(model) if model is not None else None
+
+
+@lru_cache(maxsize=64)
+def _provider_of_model(model: str) -> str | None:
     if _BEDROCK.match(model):
         return "bedrock"
     if _VERTEX.match(model):

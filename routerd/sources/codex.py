@@ -32,7 +32,7 @@ import msgspec
 
 from routerd.events import UNKNOWN, Completion, unit_key
 from routerd.sources.base import Claim, Emitter, Item, Line, Machine, Query
-from routerd.sources.codex_records import decode
+from routerd.sources.codex_records import decode, skim
 from routerd.sources.codex_thread import NAME, Thread
 from routerd.sources.codex_turns import AGENT, Spawn, Unit
 
@@ -63,13 +63,15 @@ class CodexMachine:
             thread = self._threads[item.path] = Thread(item.path, self._spawns, self._interrupted)
         if thread.passed:
             return
+        skimmed = skim(item.data)
+        if skimmed is not None and (skimmed.call is None or thread.passes(skimmed.timestamp, skimmed.call)):
+            return
         try:
             record = decode(item.data)
         except (ValueError, RecursionError):
-            self.quarantined += 1
+            self.quarantined += bool(item.data.strip())
             return
-        if record is not None:
-            thread.take(record, item.offset)
+        thread.take(record, item.offset)
 
     def drain(self, *, idle: bool) -> list[Completion]:
         """See `base.Machine`."""

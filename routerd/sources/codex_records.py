@@ -16,7 +16,7 @@ Milliseconds = Annotated[float, Meta(ge=0, le=2**53)]
 NULL: Final = Raw(b"null")
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     """`input_tokens` holds what was read from and written to the cache, `output_tokens` holds reasoning."""
 
     input_tokens: Count = 0
@@ -38,14 +38,14 @@ class Usage(msgspec.Struct):
         return Usage(*grown) if min(grown) >= 0 else None
 
 
-class Counted(msgspec.Struct):
+class Counted(msgspec.Struct, gc=False):
     """What `token_count` says; `total_token_usage` is the thread's, `last_token_usage` the last call's."""
 
     total_token_usage: Usage | None = None
     last_token_usage: Usage | None = None
 
 
-class Attribution(msgspec.Struct):
+class Attribution(msgspec.Struct, gc=False):
     """Where a turn comes from: the turn of the parent thread, and that of the root session."""
 
     parent_turn_id: str | None = None
@@ -64,7 +64,7 @@ class Failure(msgspec.Struct):
         return cls(message if isinstance(message, str) else "", info)
 
 
-class TurnItem(msgspec.Struct):
+class TurnItem(msgspec.Struct, gc=False):
     """What `item_completed` completes (0.129 or later)."""
 
     type: str = ""
@@ -80,7 +80,7 @@ class TurnItem(msgspec.Struct):
     agent_thread_id: str | None = None
 
 
-class Payload(msgspec.Struct):
+class Payload(msgspec.Struct, gc=False):
     """The members of every kind of payload that matter here; a record leaves out what it does not have."""
 
     type: str = ""
@@ -122,7 +122,7 @@ class Payload(msgspec.Struct):
     content: Raw = NULL
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """A line. The first versions wrote items without an envelope: their `payload` is what stands at the top."""
 
     type: str = ""
@@ -133,24 +133,42 @@ class Record(msgspec.Struct):
 _record = msgspec.json.Decoder(Record).decode
 _bare = msgspec.json.Decoder(Payload).decode
 
-_PASSED: Final = re.compile(
-    rb'\{"timestamp":"[^"]*",(?:"ordinal":\d+,)?"type":"'
+_HEAD: Final = re.compile(
+    rb'\{"timestamp":"(?P<time>[^"\\]*)",(?:"ordinal":\d+,)?"type":"'
     rb'(?:world_state|compacted|response_item","payload":\{"type":"(?:message|reasoning|ghost_snapshot|web_search_call)"'
-    rb'|event_msg","payload":\{"type":"(?:agent_reasoning\w*|thread_settings_applied|exec_command_output_delta)")'
+    rb'|event_msg","payload":\{"type":"(?:agent_reasoning\w*|thread_settings_applied|exec_command_output_delta)"'
+    rb'|response_item","payload":\{"type":"(?:function|custom_tool)_call_output",'
+    rb'(?:"id":(?:"[^"\\]*"|null),)?"call_id":"(?P<call>[^"\\]*)","output":)'
 )
-"""Records that hold most of the bytes and nothing that is read here."""
+"""Records that hold most of the bytes and nothing that is read here; or the output of a `call`, seldom read."""
 
 
-def decode(data: bytes) -> Record | None:
+class Skimmed(msgspec.Struct, gc=False):
+    """A record of which only the head was looked at; with a `call`, that was answered."""
+
+    timestamp: str
+    call: str | None
+
+
+def skim(data: bytes) -> Skimmed | None:
+    """What the head of a record tells, where that may be enough; None for other records, and other ways to write."""
+    found = _HEAD.match(data)
+    if found is None:
+        return None
+    time, call = found.groups()
+    if call is None:
+        return Skimmed("", None)
+    return Skimmed(time.decode("ascii", "replace"), call.decode("utf-8", "replace")) if data.endswith(b"}}") else None
+
+
+def decode(data: bytes) -> Record:
     """
-    A line as a record, or None where it holds nothing that is read.
+    A line as a record.
 
     Raises:
         ValueError: It is not JSON, or not such a record.
         RecursionError: It is nested too deeply.
     """
-    if _PASSED.match(data) or not data.strip():
-        return None
     record = _record(data)
     if record.payload is None:
         payload = _bare(data)

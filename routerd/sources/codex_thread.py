@@ -67,8 +67,7 @@ class Thread:
         payload = record.payload
         if payload is None:
             return
-        self.at = values.seconds(record.timestamp) or self.at
-        self.began_at = self.began_at or self.at
+        self._clock(record.timestamp)
         if record.type == "session_meta":
             self._meta(payload)
         elif record.type == "turn_context":
@@ -81,9 +80,26 @@ class Thread:
             self._response(payload)
         elif record.type == "bare":
             self._bare(payload, offset)
+        self._goes_on()
+
+    def passes(self, timestamp: str, call_id: str) -> bool:
+        """Takes in that a call was answered; no, where it matters what the answer says."""
+        if call_id in self.pending or call_id in self.checks:
+            return False
+        self._clock(timestamp)
         if self.turn is not None:
-            self.turn.last_at, self.turn.left = self.at, False
-            self.turn.extent += 1
+            self.turn.calls.discard(call_id)
+        self._goes_on()
+        return True
+
+    def _clock(self, timestamp: str | None) -> None:
+        self.at = values.seconds(timestamp) or self.at
+        self.began_at = self.began_at or self.at
+
+    def _goes_on(self) -> None:
+        if (turn := self.turn) is not None:
+            turn.last_at, turn.left = self.at, False
+            turn.extent += 1
 
     def _meta(self, meta: Payload) -> None:
         """The first one is the file's own; another thread's, before any own turn, begins a copied history."""

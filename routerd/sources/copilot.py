@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+from msgspec import UNSET, Raw
+
 from routerd.events import Completion, Dispatch, Parent, unit_key
 from routerd.sources import values
 from routerd.sources.base import Claim, Line, Machine
@@ -25,7 +28,42 @@ _EDITORS: Final = frozenset({"edit", "create", "str_replace_editor", "apply_patc
 _SHELLS: Final = frozenset({"bash", "shell", "powershell"})
 
 
-class CopilotMachine(TurnMachine):
+class Data(msgspec.Struct, rename="camel", gc=False):
+    """The members of every kind of event that matter here."""
+
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    arguments: Raw = values.NULL
+    result: Raw = values.NULL
+    success: bool | None = None
+    parent_tool_call_id: Any = UNSET
+    model: str | None = None
+    content: str | None = None
+    tool_requests: Any = None
+    message: str | None = None
+    error: str | None = None
+    duration_ms: float | None = None
+    agent_name: str | None = None
+    context: Raw = values.NULL
+    selected_model: str | None = None
+    new_model: str | None = None
+    reasoning_effort: str | None = None
+
+
+class Event(msgspec.Struct, rename="camel", gc=False):
+    """A line."""
+
+    type: str | None = None
+    timestamp: Any = None
+    id: str | None = None
+    agent_id: Any = UNSET
+    data: Data = msgspec.field(default_factory=Data)
+
+
+_read: Final = values.reader(Event)
+
+
+class CopilotMachine(TurnMachine[Event]):
     """One session."""
 
     def __init__(self, group: str) -> None:
@@ -36,24 +74,29 @@ class CopilotMachine(TurnMachine):
         self.effort: str | None = None
         self.children: dict[str, Turn] = {}
 
-    def take(self, record: dict[str, Any], line: Line) -> None:
+    def read(self, data: bytes) -> Event:
+        """An event."""
+        return _read(data)
+
+    def take(self, record: Event, line: Line) -> None:
         """One event."""
-        kind, data = record.get("type"), values.member(record, "data")
+        kind, data = record.type, record.data
         if kind in ("session.start", "session.resume"):
-            self.cwd = values.string(values.member(data, "context"), "cwd") or self.cwd
-            self.model = values.string(data, "selectedModel") or self.model
+            self.cwd = values.string(values.mapping(data.context), "cwd") or self.cwd
+            self.model = data.selected_model or self.model
         elif kind == "session.model_change":
-            self.model = values.string(data, "newModel") or self.model
-            self.effort = values.string(data, "reasoningEffort") or self.effort
+            self.model = data.new_model or self.model
+            self.effort = data.reasoning_effort or self.effort
         elif kind in ("subagent.completed", "subagent.failed"):
             self._child_ended(data, failed=kind == "subagent.failed")
         elif kind == "subagent.started":
             self._child_began(data)
-        elif "agentId" in record or "parentToolCallId" in data:
+        elif record.agent_id is not UNSET or data.parent_tool_call_id is not UNSET:
             return
         elif kind == "user.message":
-            name = values.string(record, "id") or str(line.offset)
-            self.begin(self._turn(unit_key(AGENT, "turn", f"{self.session_id}/{name}"), line.path, _goal(data)))
+            name = record.id or str(line.offset)
+            key = unit_key(AGENT, "turn", f"{self.session_id}/{name}")
+            self.begin(self._turn(key, line.path, data.content or ""))
         elif self.turn is not None:
             self._act(self.turn, str(kind), data)
 
@@ -70,74 +113,70 @@ class CopilotMachine(TurnMachine):
             effort=self.effort,
         )
 
-    def _act(self, turn: Turn, kind: str, data: dict[str, Any]) -> None:
+    def _act(self, turn: Turn, kind: str, data: Data) -> None:
         if kind == "assistant.message":
-            if model := values.string(data, "model"):
-                turn.model = model
+            if data.model:
+                turn.model = data.model
                 turn.asked = Dispatch(executor="local", model=self.model) if self.model else None
-            if values.string(data, "content"):
+            if data.content:
                 turn.speaks()
-            if data.get("toolRequests"):
+            if data.tool_requests:
                 turn.worked, turn.said = True, False
         elif kind == "tool.execution_start":
             self._call(turn, data)
         elif kind == "tool.execution_complete":
-            call_id = values.string(data, "toolCallId") or ""
-            turn.answered(call_id, passed=_passed(data))
-            if call_id in self.children and not self.children[call_id].worked:
-                del self.children[call_id]  # refused: no delegation
+            self._answered(turn, data)
         elif kind == "assistant.turn_end" and turn.said:
             self.end("completed")
         elif kind == "abort":
             self.end("interrupted")
         elif kind == "session.error":
-            self.end("unknown", censored=values.censoring(values.string(data, "message") or ""))
+            self.end("unknown", censored=values.censoring(data.message or ""))
 
-    def _call(self, turn: Turn, data: dict[str, Any]) -> None:
-        call_id, tool, arguments = (
-            values.string(data, "toolCallId") or "",
-            values.string(data, "toolName"),
-            values.member(data, "arguments"),
-        )
-        turn.acts(call_id, values.command(arguments.get("command")) if tool in _SHELLS else "")
+    def _answered(self, turn: Turn, data: Data) -> None:
+        call_id = data.tool_call_id or ""
+        turn.answered(call_id, passed=_passed(data) if turn.calls.get(call_id) else None)
+        if call_id in self.children and not self.children[call_id].worked:
+            del self.children[call_id]  # refused: no delegation
+
+    def _call(self, turn: Turn, data: Data) -> None:
+        call_id, tool = data.tool_call_id or "", data.tool_name
+        shell = tool in _SHELLS
+        turn.acts(call_id, values.command_in(data.arguments) if shell else "")
         if tool in _EDITORS:
             turn.trace.edited()
         elif tool == "task" and call_id:
-            child = self._turn(
-                unit_key(AGENT, "tool", call_id), turn.transcript, values.string(arguments, "prompt") or ""
-            )
-            child.child, child.kind, child.model, child.effort = (
-                True,
-                values.string(arguments, "agent_type"),
-                None,
-                None,
-            )
-            if model := values.string(arguments, "model"):
-                child.asked = Dispatch(executor="delegate", model=model)
-            child.parent = Parent(provider=PROVIDER, model=turn.model, reasoning_effort=turn.effort)
-            self.children[call_id] = child
-            while len(self.children) > KEPT_CALLS_MAX:
-                del self.children[next(iter(self.children))]
+            self._delegated(turn, call_id, values.mapping(data.arguments))
 
-    def _child_began(self, data: dict[str, Any]) -> None:
-        child = self.children.get(values.string(data, "toolCallId") or "")
+    def _delegated(self, turn: Turn, call_id: str, arguments: dict[str, Any]) -> None:
+        child = self._turn(unit_key(AGENT, "tool", call_id), turn.transcript, values.string(arguments, "prompt") or "")
+        child.child, child.kind, child.model, child.effort = True, values.string(arguments, "agent_type"), None, None
+        if model := values.string(arguments, "model"):
+            child.asked = Dispatch(executor="delegate", model=model)
+        child.parent = Parent(provider=PROVIDER, model=turn.model, reasoning_effort=turn.effort)
+        self.children[call_id] = child
+        while len(self.children) > KEPT_CALLS_MAX:
+            del self.children[next(iter(self.children))]
+
+    def _child_began(self, data: Data) -> None:
+        child = self.children.get(data.tool_call_id or "")
         if child is None or child.worked:
             return
         child.worked, child.started_at = True, self.at
-        child.model = values.string(data, "model") or child.model
-        child.kind = child.kind or values.string(data, "agentName")
+        child.model = data.model or child.model
+        child.kind = child.kind or data.agent_name or None
         if self.turn is not None:
             self.turn.delegations += 1
 
-    def _child_ended(self, data: dict[str, Any], *, failed: bool) -> None:
-        child = self.children.pop(values.string(data, "toolCallId") or "", None)
+    def _child_ended(self, data: Data, *, failed: bool) -> None:
+        child = self.children.pop(data.tool_call_id or "", None)
         if child is None:
             return
         child.last_at, child.extent = self.at, 1
-        child.model = values.string(data, "model") or child.model
-        wall_ms = values.number(data, "durationMs")
+        child.model = data.model or child.model
+        wall_ms = values.positive(data.duration_ms)
         if failed:
-            censored = values.censoring(values.string(data, "error") or "")
+            censored = values.censoring(data.error or "")
             self._ended.append(child.completion("unknown", censored=censored, wall_ms=wall_ms))
         else:
             self._ended.append(child.completion("completed", wall_ms=wall_ms))
@@ -150,15 +189,11 @@ class CopilotMachine(TurnMachine):
         return [child.completion("unknown" if child.left else None) for child in running]
 
 
-def _goal(message: dict[str, Any]) -> str:
-    return values.string(message, "content") or ""
-
-
-def _passed(result: dict[str, Any]) -> bool | None:
+def _passed(data: Data) -> bool | None:
     """The verdict of a command, by the exit code that its result names; a tool may succeed where its command failed."""
-    if found := _EXIT.search(values.text(result.get("result"))[-400:]):
+    if found := _EXIT.search(values.text(values.loaded(data.result))[-400:]):
         return int(found[1]) == 0 if values.did_run(int(found[1])) else None
-    return True if result.get("success") is True else None
+    return True if data.success is True else None
 
 
 class CopilotSource:

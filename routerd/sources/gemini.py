@@ -13,6 +13,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
 from routerd.events import Censoring, Completion, Tokens, child_key, unit_key
 from routerd.sources import values
 from routerd.sources.base import GOAL_CHARS_MAX, Claim, Document, Emitter, Item, Line, Machine, Query
@@ -24,8 +27,88 @@ PROVIDER: Final = "google"
 _EXIT: Final = re.compile(r"Exit Code: (\d{1,9})")
 _ANSWERED: Final = frozenset({"success", "error", "cancelled"})
 _EDITORS: Final = frozenset({"replace", "write_file", "edit"})
-_CALL_KEYS: Final = ("id", "name", "status", "agentId")
-Message = dict[str, Any]
+
+
+class Used(msgspec.Struct, gc=False):
+    """Tokens of an answer."""
+
+    input: float | None = None
+    output: float | None = None
+    cached: float | None = None
+    thoughts: float | None = None
+    tool: float | None = None
+
+
+class Call(msgspec.Struct, rename="camel", gc=False):
+    """The call of a tool, with its result."""
+
+    id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    agent_id: str | None = None
+    args: Raw = values.NULL
+    result: Raw = values.NULL
+
+
+class Message(msgspec.Struct, rename="camel", gc=False):
+    """What a person or the model says, or the program."""
+
+    id: str | None = None
+    type: Any = UNSET
+    timestamp: Any = None
+    content: Raw = values.NULL
+    model: str | None = None
+    tokens: Used | None = None
+    tool_calls: list[Call] | None = None
+
+
+class Chat(msgspec.Struct, rename="camel", gc=False):
+    """A document, or what replaces all that was said."""
+
+    session_id: str | None = None
+    messages: list[Message] | UnsetType | None = UNSET
+
+
+class Record(Message, rename="camel", gc=False):
+    """A line: a message, or what is done to the chat."""
+
+    session_id: str | None = None
+    changes: Chat | None = msgspec.field(name="$set", default=None)
+    back_to: str | None = msgspec.field(name="$rewindTo", default=None)
+
+
+class Asked(msgspec.Struct):
+    """A person's message, as it is kept."""
+
+    id: str
+    goal: str
+    timestamp: Any
+
+
+class Done(msgspec.Struct):
+    """A call, as it is kept."""
+
+    id: str
+    name: str | None
+    status: str | None
+    child: bool
+    command: str
+    exit: int | None
+
+
+class Answer(msgspec.Struct):
+    """Any other message, as it is kept: without its thoughts and the results of its calls."""
+
+    type: Any
+    timestamp: Any
+    model: str | None
+    tokens: Used | None
+    content: str
+    calls: list[Done]
+
+
+_read: Final = values.reader(Record)
+_read_whole: Final = values.reader(Chat)
 
 
 class GeminiMachine:
@@ -38,8 +121,8 @@ class GeminiMachine:
         self.child = "/chats/" in group and "/" in group.rpartition("/chats/")[2]
         self.turns = 0
         self.left = False
-        self.user: Message | None = None
-        self.answers: dict[str, Message] = {}
+        self.user: Asked | None = None
+        self.answers: dict[str, Answer] = {}
         self._ended: list[Completion] = []
         self._emitter = Emitter()
 
@@ -47,43 +130,41 @@ class GeminiMachine:
         """A line, or the whole document; see `base.Machine`."""
         self.left = False
         try:
-            if isinstance(item, Document):
-                self._whole(values.record(item.data))
-            elif isinstance(item, Line):
-                if item.data.strip():
-                    self._record(values.record(item.data))
+            if isinstance(item, Line):
+                self._record(_read(item.data))
+            elif isinstance(item, Document):
+                self._whole(_read_whole(item.data))
             else:
                 self.quarantined += 1
         except ValueError:
-            self.quarantined += 1
+            self.quarantined += bool(item.data.strip()) if isinstance(item, Line) else 1
 
-    def _whole(self, chat: dict[str, Any]) -> None:
+    def _whole(self, chat: Chat) -> None:
         """All messages, or all anew."""
-        self.session_id = values.string(chat, "sessionId") or self.session_id
+        self.session_id = chat.session_id or self.session_id
         self.user, self.answers, self.turns, self._ended = None, {}, 0, []
-        for message in values.items(chat.get("messages")):
+        for message in chat.messages or ():
             self._message(message)
 
-    def _record(self, record: dict[str, Any]) -> None:
-        changes, back_to = values.member(record, "$set"), values.string(record, "$rewindTo")
-        if "messages" in changes:
-            self._whole(changes)
-        elif back_to is not None:
-            self._rewind(back_to)
-        elif "type" in record:
+    def _record(self, record: Record) -> None:
+        if record.changes is not None and record.changes.messages is not UNSET:
+            self._whole(record.changes)
+        elif record.back_to:
+            self._rewind(record.back_to)
+        elif record.type is not UNSET:
             self._message(record)
         else:
-            self.session_id = values.string(record, "sessionId") or self.session_id
+            self.session_id = record.session_id or self.session_id
 
     def _message(self, message: Message) -> None:
-        identity = values.string(message, "id") or ""
-        if message.get("type") == "user":
-            goal = values.text(message.get("content"))
+        identity = message.id or ""
+        if message.type == "user":
+            goal = values.text(values.loaded(message.content))
             if not goal:
                 return  # answers of tools, which history keeps as a user's
-            if self.user is None or self.user["id"] != identity:
+            if self.user is None or self.user.id != identity:
                 self._close()
-            self.user = {"id": identity, "goal": goal[:GOAL_CHARS_MAX], "timestamp": message.get("timestamp")}
+            self.user = Asked(identity, goal[:GOAL_CHARS_MAX], message.timestamp)
         elif self.user is not None:
             self.answers[identity] = _reduced(message)
 
@@ -105,20 +186,20 @@ class GeminiMachine:
             self.turns += 1
         self.user, self.answers = None, {}
 
-    def _turn(self, user: Message) -> tuple[Turn, End, Censoring | None]:
+    def _turn(self, user: Asked) -> tuple[Turn, End, Censoring | None]:
         """The open turn, built from its messages, and how it would end if nothing more came."""
         session_id = self.session_id or self.path
-        name = f"{session_id}/{user['id']}"
+        name = f"{session_id}/{user.id}"
         key = unit_key(AGENT, "turn", name)
         if self.child:
             key = child_key(AGENT, None, name if self.turns else session_id)
-        at = values.seconds(user["timestamp"])
+        at = values.seconds(user.timestamp)
         turn = Turn(
             agent=AGENT,
             key=key,
             session_id=self.path.split("/")[-2] if self.child else session_id,
             transcript=self.path,
-            goal=user["goal"],
+            goal=user.goal,
             child=self.child,
             provider=PROVIDER,
             started_at=at,
@@ -145,59 +226,66 @@ class GeminiMachine:
         return []
 
 
-def _reduced(message: Message) -> Message:
-    """A message without its thoughts and the results of its calls."""
-    kept = {key: message.get(key) for key in ("type", "timestamp", "model", "tokens")}
-    kept["content"] = values.text(message.get("content"))[:400]
-    kept["calls"] = [
-        {key: values.string(call, key) for key in _CALL_KEYS}
-        | {"command": values.member(call, "args").get("command"), "exit": _exit_code(call)}
-        for call in values.items(message.get("toolCalls"))
-    ]
-    return kept
+def _reduced(message: Message) -> Answer:
+    return Answer(
+        type=message.type,
+        timestamp=message.timestamp,
+        model=message.model or None,
+        tokens=message.tokens,
+        content=values.text(values.loaded(message.content))[:400],
+        calls=[_done(call) for call in message.tool_calls or ()],
+    )
 
 
-def _exit_code(call: dict[str, Any]) -> int | None:
+def _done(call: Call) -> Done:
+    return Done(
+        id=str(call.id or None),
+        name=call.name,
+        status=call.status,
+        child=bool(call.agent_id),
+        command=values.command_in(call.args),
+        exit=_exit_code(call),
+    )
+
+
+def _exit_code(call: Call) -> int | None:
     """The exit code in a shell call's result; a result that names none is that of a command that went well."""
-    if call.get("name") != "run_shell_command" or call.get("status") != "success":
+    if call.name != "run_shell_command" or call.status != "success":
         return None
-    found = _EXIT.search(str(call.get("result"))[-2000:])
+    found = _EXIT.search(str(values.loaded(call.result))[-2000:])
     return int(found[1]) if found else 0
 
 
-def _heard(turn: Turn, message: Message) -> tuple[End, Censoring | None]:
+def _heard(turn: Turn, message: Answer) -> tuple[End, Censoring | None]:
     """Adds a message to a turn; returns how the turn would end with it."""
     turn.extent += 1
-    turn.last_at = values.seconds(message["timestamp"]) or turn.last_at
-    if message["type"] == "error":
-        return "unknown", values.censoring(message["content"])
-    if message["type"] == "info" and "cancel" in message["content"].lower():
+    turn.last_at = values.seconds(message.timestamp) or turn.last_at
+    if message.type == "error":
+        return "unknown", values.censoring(message.content)
+    if message.type == "info" and "cancel" in message.content.lower():
         return "interrupted", None
-    if message["type"] == "gemini":
+    if message.type == "gemini":
         _answered(turn, message)
     return ("completed" if turn.said else turn.unsaid()), None
 
 
-def _answered(turn: Turn, message: Message) -> None:
-    turn.model = values.string(message, "model") or turn.model
-    used = values.member(message, "tokens")
-    cached = values.count(used, "cached")
-    fresh = max(0, values.count(used, "input") + values.count(used, "tool") - cached)
-    if used:
-        turn.spent(
-            Tokens(input=fresh, output=values.count(used, "output") + values.count(used, "thoughts"), cache_read=cached)
-        )
-    if message["content"]:
+def _answered(turn: Turn, message: Answer) -> None:
+    turn.model = message.model or turn.model
+    if (used := message.tokens) is not None:
+        cached = values.whole(used.cached)
+        fresh = max(0, values.whole(used.input) + values.whole(used.tool) - cached)
+        output = values.whole(used.output) + values.whole(used.thoughts)
+        turn.spent(Tokens(input=fresh, output=output, cache_read=cached))
+    if message.content:
         turn.speaks()
-    for call in message["calls"]:
-        call_id = str(call["id"])
-        turn.acts(call_id, values.command(call["command"]))
-        turn.delegations += call["agentId"] is not None
-        if call["name"] in _EDITORS and call["status"] == "success":
+    for call in message.calls:
+        turn.acts(call.id, call.command)
+        turn.delegations += call.child
+        if call.name in _EDITORS and call.status == "success":
             turn.trace.edited()
-        if call["status"] in _ANSWERED:
-            passed = None if call["exit"] is None or not values.did_run(call["exit"]) else call["exit"] == 0
-            turn.answered(call_id, passed=passed)
+        if call.status in _ANSWERED:
+            passed = None if call.exit is None or not values.did_run(call.exit) else call.exit == 0
+            turn.answered(call.id, passed=passed)
 
 
 class GeminiSource:

@@ -46,8 +46,9 @@ _NOTES: Final = (
 )
 _NOTICES: Final = ("[ASYNC DELEGATION ", "[IMPORTANT: Background process ")
 
-_TELLING: Final = re.compile(f'"name": ?"(?:{DELEGATE}|{TERMINAL}|{CLARIFY})"')
-_ID: Final = re.compile(r'"id": ?"([^"]+)"')
+_TELLING: Final = re.compile(rf'"name"\s*:\s*"(?:{DELEGATE}|{TERMINAL}|{CLARIFY})"|\\u00')
+"""Or a letter written as a number, which Hermes does not do."""
+_ID: Final = re.compile(r'"id"\s*:\s*"([^"]+)"')
 _JSON_PREFIX: Final = "\x00json:"
 _DELEGATION_ID: Final = re.compile(r"\bdeleg_\w{1,64}")
 _LIVE: Final = re.compile(r"(deleg_\w{1,64})/task-(\d+)\.log$")

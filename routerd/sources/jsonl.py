@@ -114,9 +114,10 @@ def check_row(data: bytes) -> str | None:
     return None
 
 
-def _read(data: bytes) -> tuple[OutcomeRow, Completion]:
+def _read(data: bytes, path: str | None = None) -> tuple[OutcomeRow, Completion]:
     """
-    A row, and the outcome that it tells; its first key is still the same as that of an equal row without an id.
+    A row of a file, and the outcome that it tells; its first key is still the same as that of an equal row without an
+    id.
 
     Raises:
         ValueError: The row cannot be used; the text says why, for a person.
@@ -128,10 +129,10 @@ def _read(data: bytes) -> tuple[OutcomeRow, Completion]:
         raise ValueError(_explained(str(error))) from None
     except NOT_JSON as error:
         raise ValueError(f"not JSON: {error}") from None
-    return row, _completion(row, data)
+    return row, _completion(row, data, path)
 
 
-def _completion(row: OutcomeRow, data: bytes) -> Completion:
+def _completion(row: OutcomeRow, data: bytes, path: str | None) -> Completion:
     if (row.features is None) == (row.task is None):
         raise ValueError("exactly one of `features` and `task` must be there")
     if row.at is not None and row.finished_at is not None:
@@ -157,6 +158,7 @@ def _completion(row: OutcomeRow, data: bytes) -> Completion:
         tokens=_tokens(row),
         cost_usd=row.cost_usd,
         label=_label(row),
+        transcript=path,
         extent=0 if row.keys else 1,
     )
 
@@ -164,6 +166,8 @@ def _completion(row: OutcomeRow, data: bytes) -> Completion:
 def _keys(row: OutcomeRow, name: str) -> tuple[str, ...]:
     """The names of the unit, the one that it is stored by first."""
     own = (unit_key(AGENT, "row", name),)
+    if row.keys is None and row.ref is None:
+        return own
     return tuple(dict.fromkeys([*(row.keys or own), *(ref_keys(row.ref) if row.ref else ()), *(own if row.id else ())]))
 
 
@@ -185,10 +189,11 @@ def _task(row: OutcomeRow, agent: str) -> Task:
     else:
         named = {name: value for name, value in (row.features or {}).items() if value is not None}
         task = Task(goal="", agent=agent, features=named)
-    try:
-        extract(task)
-    except InvalidParams as error:
-        raise ValueError(error.message if row.task is not None else error.message.removeprefix("task.")) from None
+    if task.features:  # nothing else can be wrong by now
+        try:
+            extract(msgspec.structs.replace(task, goal="", context=None))
+        except InvalidParams as error:
+            raise ValueError(error.message if row.task is not None else error.message.removeprefix("task.")) from None
     return task
 
 
@@ -253,15 +258,14 @@ class JsonlMachine:
         if not isinstance(item, Line):
             self.quarantined += 1
             return
-        if not item.data.removeprefix(BOM).strip():
-            return
         try:
-            row, told = _read(item.data)
+            row, told = _read(item.data, item.path)
         except ValueError:
-            self.quarantined += 1
+            self.quarantined += bool(item.data.removeprefix(BOM).strip())
             return
-        keys = told.keys if row.id is not None or row.keys is not None else self._numbered(told.keys)
-        self._told.append(msgspec.structs.replace(told, keys=keys, transcript=item.path))
+        if row.id is None and row.keys is None:
+            told = msgspec.structs.replace(told, keys=self._numbered(told.keys))
+        self._told.append(told)
 
     def _numbered(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         name = blake2b(keys[0].encode(), digest_size=8).digest()

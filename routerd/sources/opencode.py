@@ -22,6 +22,7 @@ from typing import Any, Final
 from routerd.events import Censoring, Completion, Tokens, child_key, unit_key
 from routerd.sources import values
 from routerd.sources.base import GOAL_CHARS_MAX, IDLE_AFTER_S, Claim, Document, Emitter, Item, Machine, Query, Row
+from routerd.sources.opencode_parts import Input, Metadata, Part, State, read_part, read_row
 from routerd.sources.signals import End
 from routerd.sources.turns import Turn
 
@@ -60,21 +61,21 @@ class Session:
         self.left = False
         self.messages[identity] = kept
 
-    def part(self, identity: str, message_id: str, data: Record) -> None:
+    def part(self, identity: str, message_id: str, part: Part) -> None:
         """A part of a message, or its newer form."""
-        kind, state = data.get("type"), values.member(data, "state")
-        if kind == "text" and data.get("synthetic") is not True and (text := values.string(data, "text")):
+        state = part.state or State()
+        if part.type == "text" and part.synthetic is not True and (text := values.text(values.loaded(part.text))):
             kept: Record = {"text": text[:GOAL_CHARS_MAX]}
-        elif kind == "tool":
-            metadata, given = values.member(state, "metadata"), values.member(state, "input")
+        elif part.type == "tool":
+            given, metadata = state.input or Input(), state.metadata or Metadata()
             kept = {
-                "call": values.string(data, "callID") or identity,
-                "tool": values.string(data, "tool"),
-                "status": values.string(state, "status"),
-                "command": values.command(given.get("command")),
-                "exit": metadata.get("exit"),
-                "session": metadata.get("sessionId"),
-                "kind": values.string(given, "subagent_type"),
+                "call": part.call or identity,
+                "tool": part.tool,
+                "status": state.status,
+                "command": values.command(given.command),
+                "exit": metadata.exit,
+                "session": metadata.session,
+                "kind": given.subagent_type or None,
             }
         else:
             return
@@ -199,6 +200,7 @@ class OpenCodeMachine:
         self._mark: tuple[int, str] = (0, "")
         self._step = "page"
         self._page: dict[str, tuple[str, str]] = {}
+        self._made: dict[str, tuple[str, str]] = {}
         self._rows = 0
         self._stored_files = False
         self._emitter = Emitter()
@@ -211,7 +213,7 @@ class OpenCodeMachine:
         """A file of `storage/`, or a row; see `base.Machine`."""
         try:
             if isinstance(item, Document):
-                self._stored(item.path, values.record(item.data))
+                self._stored(item.path, item.data)
             elif isinstance(item, Row):
                 self._row(item.query, item.values)
             else:
@@ -220,10 +222,20 @@ class OpenCodeMachine:
             self.quarantined += 1
 
     def _session(self, identity: str) -> Session:
-        return self._sessions.setdefault(identity, Session(identity))
+        session = self._sessions.get(identity)
+        if session is None:
+            session = self._sessions[identity] = Session(identity)
+        return session
 
-    def _stored(self, path: str, data: Record) -> None:
-        identity, kind = values.string(data, "id") or "", path.rpartition("/storage/")[2].partition("/")[0]
+    def _stored(self, path: str, stored: bytes) -> None:
+        kind = path.rpartition("/storage/")[2].partition("/")[0]
+        if kind == "part":
+            part = read_part(stored)
+            self._session(self.group).part(part.id or "", part.message or "", part)
+            self._stored_files = True
+            return
+        data = values.record(stored)
+        identity = values.string(data, "id") or ""
         session = self._session(self.group)
         self._stored_files = True
         if kind == "session":
@@ -231,8 +243,6 @@ class OpenCodeMachine:
             session.info = {"parentID": values.string(data, "parentID"), "directory": values.string(data, "directory")}
         elif kind == "message":
             session.message(identity, data)
-        elif kind == "part":
-            session.part(identity, values.string(data, "messageID") or "", data)
 
     def _row(self, query: str, row: Record) -> None:
         identity, session_id = str(row.get("id")), str(row.get("session_id"))
@@ -243,44 +253,56 @@ class OpenCodeMachine:
         elif query == "first":
             self._session(session_id).first = identity
         elif query == "call":
-            self._called(values.record(str(row.get("data")).encode()))
+            part = read_row(read_part, row)
+            if part.child is not None and part.child in self._sessions:
+                self._sessions[part.child].call = part.call or None
         elif query == "page":
             self._changed(identity, session_id, row)
         elif query == "message":
-            self._session(session_id).message(identity, values.record(str(row.get("data")).encode()))
+            self._session(session_id).message(identity, read_row(values.record, row))
         elif query == "part":
-            message_id = str(row.get("message_id"))
-            self._session(session_id).part(identity, message_id, values.record(str(row.get("data")).encode()))
+            part, message_id = read_row(read_part, row), str(row.get("message_id"))
+            self._session(session_id).part(identity, message_id, part)
+            self._calls(message_id, part)
 
     def _changed(self, identity: str, session_id: str, row: Record) -> None:
         mark = (values.count(row, "time_updated"), identity)
         if mark > self._mark:  # or the same page would come for ever
             self._rows, self._mark = self._rows + 1, mark
-        data = values.record(str(row.get("data")).encode())
+        data = read_row(values.record, row)
         asked = identity if data.get("role") == "user" else values.string(data, "parentID") or identity
         first, last = self._page.get(session_id, (asked, identity))
         self._page[session_id] = (min(first, asked), max(last, identity))
 
-    def _called(self, data: Record) -> None:
-        """The `task` call that made a session."""
-        child = values.member(data, "state", "metadata").get("sessionId")
-        if isinstance(child, str) and child in self._sessions:
-            self._sessions[child].call = values.string(data, "callID")
+    def _calls(self, message_id: str, part: Part) -> None:
+        """A call; where it made a session, and not only went on with it, it stands before that one's first message."""
+        child = part.child
+        if child is not None and message_id < self._made.get(child, (message_id + "~", ""))[0]:
+            self._made[child] = (message_id, part.call or "")
+
+    def _link(self) -> list[Query]:
+        """Tells children the calls that made them; what to ask for the others."""
+        asked = []
+        for child, session in self._sessions.items():
+            parent = session.info.get("parentID")
+            if isinstance(parent, str) and session.call is None:
+                message_id, call = self._made.get(child, ("", ""))
+                session.call = call if session.first is not None and "" < message_id < session.first else None
+                asked += [_call(self.group, parent, child)] if session.call is None else []
+        return asked
 
     def queries(self, path: str) -> list[Query]:
         """A page of changed messages, then their turns, then, for children, the calls that made them."""
         if self._step == "page":
-            self._step, self._page, self._rows = "turns", {}, 0
+            self._step, self._page, self._made, self._rows = "turns", {}, {}, 0
             return [self._page_query(path)]
         if self._step == "turns" and self._page:
             self._step = "calls"
             return [query for session_id, span in self._page.items() for query in _turns(path, session_id, *span)]
         if self._step == "calls":
             self._step = "done"
-            parents = {child: session.info.get("parentID") for child, session in self._sessions.items()}
-            found = [_call(path, parent, child) for child, parent in parents.items() if isinstance(parent, str)]
-            if found:
-                return found
+            if asked := self._link():
+                return asked
         # The same millisecond may bring more: the next poll looks at it again, a page that was full does not.
         self.behind = self._rows >= PAGE_ROWS
         self._mark = self._mark if self.behind else (self._mark[0], "")
@@ -294,6 +316,7 @@ class OpenCodeMachine:
             path=path,
             table="message",
             columns=("id", "session_id", "time_updated", "data"),
+            as_bytes=("data",),
             where="time_updated > ? OR (time_updated = ? AND id > ?)",
             params=(since, since, after),
             needs=("id", "session_id", "time_updated", "data"),
@@ -320,7 +343,16 @@ def _turns(path: str, session_id: str, first: str, last: str) -> list[Query]:
     return [
         Query("session", path, "session", ("id", "parent_id", "directory"), "id = ?", (session_id,), ("id",)),
         Query("first", path, "message", message[:2], "session_id = ?", (session_id,), message[:2], "id LIMIT 1"),
-        Query("message", path, "message", message, "session_id = ? AND id BETWEEN ? AND ?", span, message),
+        Query(
+            "message",
+            path,
+            "message",
+            message,
+            "session_id = ? AND id BETWEEN ? AND ?",
+            span,
+            message,
+            as_bytes=("data",),
+        ),
         Query(
             "part",
             path,
@@ -329,14 +361,15 @@ def _turns(path: str, session_id: str, first: str, last: str) -> list[Query]:
             "session_id = ? AND message_id BETWEEN ? AND ?",
             span,
             ("id", "session_id", "message_id", "data"),
+            as_bytes=("data",),
         ),
     ]
 
 
 def _call(path: str, parent: str, child: str) -> Query:
     """The part of the parent in which a `task` call names the child."""
-    like = (parent, f'%"{child}"%')
-    return Query("call", path, "part", ("data",), "session_id = ? AND data LIKE ?", like, ("session_id", "data"))
+    where, named = "session_id = ? AND instr(data, ?)", (parent, f'"{child}"')
+    return Query("call", path, "part", ("data",), where, named, ("id", "session_id", "data"), "id LIMIT 1", ("data",))
 
 
 class OpenCodeSource:

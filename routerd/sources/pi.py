@@ -12,6 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+from msgspec import UNSET, Raw
+
 from routerd.events import Tokens, unit_key
 from routerd.sources import values
 from routerd.sources.base import IDLE_AFTER_S, Claim, Line, Machine
@@ -23,7 +26,60 @@ _EXIT: Final = re.compile(r"exited with code (\d{1,9})")
 _ENDS: Final[Mapping[str, End]] = {"stop": "completed", "length": "budget", "aborted": "interrupted"}
 
 
-class PiMachine(TurnMachine):
+class Usage(msgspec.Struct, rename="camel", gc=False):
+    """Tokens of a response, by kind and disjoint."""
+
+    input: float | None = None
+    output: float | None = None
+    cache_read: float | None = None
+    cache_write: float | None = None
+    cost: Any = None
+
+
+class Message(msgspec.Struct, rename="camel", gc=False):
+    """What a person, the model or a tool says."""
+
+    role: str | None = None
+    content: Raw = values.NULL
+    provider: str | None = None
+    model: str | None = None
+    usage: Usage | None = None
+    stop_reason: str | None = None
+    error_message: str | None = None
+    tool_call_id: str | None = None
+    is_error: bool | None = None
+
+
+class Entry(msgspec.Struct, rename="camel", gc=False):
+    """A line."""
+
+    type: str | None = None
+    timestamp: Any = None
+    message: Message | None = None
+    id: str | None = None
+    cwd: str | None = None
+    branched_from: Any = UNSET
+    parent_session: Any = UNSET
+    provider: str | None = None
+    model_id: str | None = None
+    thinking_level: str | None = None
+
+
+class Part(msgspec.Struct, gc=False):
+    """A part of an answer: a text, or the call of a tool."""
+
+    type: str | None = None
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    arguments: Raw = values.NULL
+
+
+_read: Final = values.reader(Entry)
+_parts: Final = values.list_reader(Part)
+
+
+class PiMachine(TurnMachine[Entry]):
     """One session."""
 
     def __init__(self, group: str) -> None:
@@ -35,30 +91,35 @@ class PiMachine(TurnMachine):
         self.model: str | None = None
         self.effort: str | None = None
 
-    def take(self, record: dict[str, Any], line: Line) -> None:
-        """One entry."""
-        kind = record.get("type")
-        if kind == "session":
-            self.session_id = values.string(record, "id") or self.session_id
-            self.cwd = values.string(record, "cwd")
-            if "branchedFrom" in record or "parentSession" in record:
-                self.began_at = self.at or 0.0
-        if kind in ("session", "model_change"):
-            self.provider = values.string(record, "provider") or self.provider
-            self.model = values.string(record, "modelId") or self.model
-        if kind in ("session", "thinking_level_change"):
-            self.effort = values.string(record, "thinkingLevel") or self.effort
-        if kind == "message" and (self.at or 0.0) >= self.began_at:
-            self._message(values.member(record, "message"), line)
+    def read(self, data: bytes) -> Entry:
+        """An entry."""
+        return _read(data)
 
-    def _message(self, message: dict[str, Any], line: Line) -> None:
-        role, turn = message.get("role"), self.turn
+    def take(self, record: Entry, line: Line) -> None:
+        """One entry."""
+        if record.type == "message":
+            if record.message is not None and (self.at or 0.0) >= self.began_at:
+                self._message(record.message, line)
+            return
+        if record.type == "session":
+            self.session_id = record.id or self.session_id
+            self.cwd = record.cwd or None
+            if record.branched_from is not UNSET or record.parent_session is not UNSET:
+                self.began_at = self.at or 0.0
+        if record.type in ("session", "model_change"):
+            self.provider = record.provider or self.provider
+            self.model = record.model_id or self.model
+        if record.type in ("session", "thinking_level_change"):
+            self.effort = record.thinking_level or self.effort
+
+    def _message(self, message: Message, line: Line) -> None:
+        role, turn = message.role, self.turn
         if role == "user" and (turn is None or not turn.worked or self._left(turn)):
-            self._begin(values.text(message.get("content")), line)
+            self._begin(values.text(values.loaded(message.content)), line)
         elif turn is not None and role == "assistant":
             self._answer(turn, message)
         elif turn is not None and role == "toolResult":
-            turn.answered(values.string(message, "toolCallId") or "", passed=_passed(message))
+            turn.answered(message.tool_call_id or "", passed=_passed(message))
 
     def _left(self, turn: Turn) -> bool:
         """Whether an open turn was left so long ago that a message begins a new one, and does not steer this one."""
@@ -80,41 +141,38 @@ class PiMachine(TurnMachine):
             )
         )
 
-    def _answer(self, turn: Turn, message: dict[str, Any]) -> None:
-        turn.provider = values.string(message, "provider") or turn.provider
-        turn.model = values.string(message, "model") or turn.model
-        usage = values.member(message, "usage")
-        read, written = values.count(usage, "cacheRead"), values.count(usage, "cacheWrite")
+    def _answer(self, turn: Turn, message: Message) -> None:
+        turn.provider = message.provider or turn.provider
+        turn.model = message.model or turn.model
+        usage = message.usage or Usage()
         tokens = Tokens(
-            input=values.count(usage, "input"),
-            output=values.count(usage, "output"),
-            cache_read=read,
-            cache_write=written,
+            input=values.whole(usage.input),
+            output=values.whole(usage.output),
+            cache_read=values.whole(usage.cache_read),
+            cache_write=values.whole(usage.cache_write),
         )
-        turn.spent(tokens, values.number(values.member(usage, "cost"), "total"))
-        for part in values.items(message.get("content")):
-            if part.get("type") == "text" and values.string(part, "text"):
+        turn.spent(tokens, values.number(values.mapping(usage.cost), "total"))
+        for part in _parts(message.content):
+            if part.type == "text" and part.text:
                 turn.speaks()
-            elif part.get("type") == "toolCall":
+            elif part.type == "toolCall":
                 self._call(turn, part)
-        reason = message.get("stopReason")
-        if reason == "error":
-            self.end("unknown", censored=values.censoring(values.string(message, "errorMessage") or ""))
-        elif isinstance(reason, str) and reason in _ENDS:
-            end = _ENDS[reason]
+        if message.stop_reason == "error":
+            self.end("unknown", censored=values.censoring(message.error_message or ""))
+        elif (end := _ENDS.get(message.stop_reason or "")) is not None:
             self.end("empty" if end == "completed" and not turn.said else end)
 
-    def _call(self, turn: Turn, call: dict[str, Any]) -> None:
-        turn.acts(values.string(call, "id") or "", values.command(values.member(call, "arguments").get("command")))
-        if call.get("name") in ("edit", "write"):
+    def _call(self, turn: Turn, call: Part) -> None:
+        turn.acts(call.id or "", values.command_in(call.arguments))
+        if call.name in ("edit", "write"):
             turn.trace.edited()
 
 
-def _passed(result: dict[str, Any]) -> bool | None:
+def _passed(result: Message) -> bool | None:
     """The verdict of a command: that it is no error, or the exit code that the error names."""
-    if result.get("isError") is not True:
+    if result.is_error is not True:
         return True
-    found = _EXIT.search(values.text(result.get("content")))
+    found = _EXIT.search(values.text(values.loaded(result.content)))
     return False if found is not None and values.did_run(int(found[1])) else None
 
 

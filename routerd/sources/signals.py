@@ -40,8 +40,7 @@ VALUES: Final[dict[Signal, float | None]] = {
 End = Literal["completed", "interrupted", "dangling", "empty", "budget", "unknown"]
 
 # Programs whose exit code judges the work. Names of programs, not words of a language.
-_CHECKERS: Final = re.compile(
-    r"""(?:^|[;&|(]\s*|\s(?:&&|\|\|)\s*)            # where a command begins
+_CHECKER: Final = r"""
         (?:(?:sudo|time|env|command|nice|timeout\s+\S+|uv\s+run|poetry\s+run|pdm\s+run|hatch\s+run|pipenv\s+run|npx|bunx
             |pnpm\s+exec|mise\s+exec\s+--|python[\d.]*\s+-m|\w+=\S*)\s+)*   # what may stand before it
         (?:[\w./~-]*/)?                              # its path
@@ -52,9 +51,10 @@ _CHECKERS: Final = re.compile(
           |xcodebuild|zig\s+(?:build|test)|dune\s+(?:test|build)|stack\s+(?:test|build)|cabal\s+(?:test|build)
           |mise\s+run\s+[\w:-]*(?:test|build|lint|check)[\w:-]*|just\s+[\w:-]*(?:test|build|lint|check)[\w:-]*
           |scripts?/(?:test|check|build)|(?:test|check|build)\.sh)
-        (?=$|[\s;&|)])""",
-    re.VERBOSE,
-)
+        (?=$|[\s;&|)])"""
+_FIRST: Final = re.compile(_CHECKER, re.VERBOSE)
+_LATER: Final = re.compile(rf"[;&|(]\s*{_CHECKER}", re.VERBOSE)
+"""Two patterns, because one that begins with a character is looked for twice as fast as one that may begin bare."""
 
 _PIPED: Final = re.compile(r"\|(?!\|)|\|\|\s*(?:true|:)\b|;\s*\S")
 """The exit code is not the checker's: it is piped away, forgiven, or followed by another command."""
@@ -62,8 +62,9 @@ _PIPED: Final = re.compile(r"\|(?!\|)|\|\|\s*(?:true|:)\b|;\s*\S")
 
 def is_check(command: str) -> bool:
     """Whether the exit code of a shell command is the verdict of a test, build or lint run."""
-    found = _CHECKERS.search(command[:4096])
-    return found is not None and _PIPED.search(command[found.end() : 4096]) is None
+    command = command[:4096]
+    found = _FIRST.match(command) or _LATER.search(command)
+    return found is not None and _PIPED.search(command, found.end()) is None
 
 
 class Trace:

@@ -3,7 +3,7 @@
 A source for such a log says what its records mean by what it does to the open turn; see `pi` for the shortest one.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -124,9 +124,19 @@ class Turn(msgspec.Struct, kw_only=True):
         return Dispatch(executor="delegate", provider=self.provider, model=self.model, reasoning_effort=self.effort)
 
 
-class TurnMachine:
+class Stamped(Protocol):
+    """A record as far as it is read; most have a time."""
+
+    timestamp: Any
+
+
+R = TypeVar("R", bound=Stamped)
+
+
+class TurnMachine(Generic[R]):
     """
-    The machine of a log of lines: a subclass reads a record in `take`, and calls `begin` and `end`.
+    The machine of a log of lines: a subclass says in `read` what a record is, and in `take` what it means by calling
+    `begin` and `end`.
 
     Attributes:
         turn: The open turn.
@@ -140,7 +150,16 @@ class TurnMachine:
         self._ended: list[Completion] = []
         self._emitter = Emitter()
 
-    def take(self, record: dict[str, Any], line: Line) -> None:
+    def read(self, data: bytes) -> R:
+        """
+        A record.
+
+        Raises:
+            ValueError: It is none.
+        """
+        raise AssertionError("a subclass says what its records are")
+
+    def take(self, record: R, line: Line) -> None:
         """Takes in a record."""
         raise AssertionError("a subclass says what its records mean")
 
@@ -148,17 +167,17 @@ class TurnMachine:
         """One line; see `base.Machine`."""
         if not isinstance(item, Line):
             self.quarantined += 1
-        elif item.data.strip():
-            try:
-                record = values.record(item.data)
-            except ValueError:
-                self.quarantined += 1
-                return
-            self.at = values.seconds(record.get("timestamp")) or self.at
-            self.take(record, item)
-            if self.turn is not None:
-                self.turn.last_at, self.turn.left = self.at, False
-                self.turn.extent += 1
+            return
+        try:
+            record = self.read(item.data)
+        except ValueError:
+            self.quarantined += bool(item.data.strip())
+            return
+        self.at = values.seconds(record.timestamp) or self.at
+        self.take(record, item)
+        if (turn := self.turn) is not None:
+            turn.last_at, turn.left = self.at, False
+            turn.extent += 1
 
     def begin(self, turn: Turn) -> None:
         """A turn begins, and ends the one before it where that was last heard of."""

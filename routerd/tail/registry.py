@@ -99,8 +99,11 @@ class Registry:
 
     def claims(self, agent: str) -> dict[str, Claim]:
         """What is known already of an agent's files, so that nobody has to look into them again."""
-        stored = {path: Claim(one.group, one.kind) for path, one in self._stored.items() if one.agent == agent}
-        return stored | {path: known.claim for path, known in self.files.items() if known.agent == agent}
+        claims = {path: known.claim for path, known in self.files.items() if known.agent == agent}
+        for path, one in self._stored.items():
+            if path not in claims and one.agent == agent:
+                claims[path] = Claim(one.group, one.kind)
+        return claims
 
     def notice(self, agent: str, root: str, path: str, claim: Claim, stat: Stat) -> Group | None:
         """A file as it is now; its group, if there is anything in it that was not taken in."""

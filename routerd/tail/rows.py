@@ -9,6 +9,7 @@ written last is still standing.
 import os
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
@@ -19,6 +20,8 @@ BUSY_TIMEOUT_MS: Final = 50
 """A reader of a write-ahead log is not locked out but for moments (recovery, a change of journal)."""
 RETRY_S: Final = 2.0
 """What could not be read is tried again after so long; what is damaged stays so."""
+_TEXT: Final = partial(str, encoding="utf-8", errors="replace")
+"""Not every text in a foreign database is UTF-8; one such row must not hide the others."""
 
 
 class DatabaseUnreadable(OSError):
@@ -154,7 +157,7 @@ class Database:
                 timeout=BUSY_TIMEOUT_MS / 1000,
                 check_same_thread=False,
             )
-            self._connection.text_factory = _text
+            self._connection.text_factory = _TEXT
             self._schema = None
         return self._connection
 
@@ -163,6 +166,7 @@ class Database:
         try:
             connection = self._open()
             connection.execute("BEGIN")
+            self._look_at_schema(connection)
             rows = [row for query in queries for row in self._rows(connection, query)]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -173,18 +177,21 @@ class Database:
         known = self._table(connection, query.table)
         if not known or not known.issuperset(query.needs):
             return []
-        wanted = ", ".join(_name(column) if column in known else "NULL" for column in query.columns)
+        wanted = ", ".join(_column(column, query) if column in known else "NULL" for column in query.columns)
         order = f" ORDER BY {query.order}" if query.order else ""
         sql = f"SELECT {wanted} FROM {_name(query.table)} WHERE {query.where}{order}"  # noqa: S608 - of our own queries
         found = connection.execute(sql, query.params).fetchall()
         return [Row(self.path, query.name, dict(zip(query.columns, values, strict=True))) for values in found]
 
-    def _table(self, connection: sqlite3.Connection, table: str) -> frozenset[str]:
-        """The columns of a table, empty when there is none; asked again after every change of the schema."""
+    def _look_at_schema(self, connection: sqlite3.Connection) -> None:
+        """What is known of the tables is forgotten after every change of the schema."""
         schema = connection.execute("PRAGMA schema_version").fetchone()[0]
         if schema != self._schema:
             self._schema = schema
             self._columns = {}
+
+    def _table(self, connection: sqlite3.Connection, table: str) -> frozenset[str]:
+        """The columns of a table, empty when there is none."""
         if table not in self._columns:
             found = connection.execute(f"PRAGMA table_info({_name(table)})").fetchall()
             self._columns[table] = frozenset(column[1] for column in found)
@@ -211,6 +218,5 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(data: bytes) -> Any:
-    """Not every text in a foreign database is UTF-8; one such row must not hide the others."""
-    return data.decode("utf-8", "replace")
+def _column(column: str, query: Query) -> str:
+    return f"CAST({_name(column)} AS BLOB)" if column in query.as_bytes else _name(column)

@@ -68,10 +68,14 @@ def _rows(connection: sqlite3.Connection, query: Query) -> Iterator[Row]:
     there = {row[1] for row in connection.execute(f"PRAGMA table_info({query.table})")}
     if not there or not set(query.needs) <= there:
         return
-    columns = ", ".join(f'"{name}"' if name in there else f'NULL AS "{name}"' for name in query.columns)
+    columns = ", ".join(_column(name, query) if name in there else f'NULL AS "{name}"' for name in query.columns)
     order = f" ORDER BY {query.order}" if query.order else ""
     for row in connection.execute(f"SELECT {columns} FROM {query.table} WHERE {query.where}{order}", query.params):
         yield Row(query.path, query.name, dict(row))
+
+
+def _column(name: str, query: Query) -> str:
+    return f'CAST("{name}" AS BLOB) AS "{name}"' if name in query.as_bytes else f'"{name}"'
 
 
 def read(

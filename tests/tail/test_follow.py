@@ -15,7 +15,7 @@ from routerd.records import Seen
 from routerd.sources import SOURCES
 from routerd.sources.base import Claim, Item, Machine, Query
 from routerd.tail.checkpoint import Checkpoint
-from routerd.tail.follow import Tail
+from routerd.tail.follow import LOOKS_MAX, Tail
 from routerd.tail.reading import WAITING_MAX
 
 pytestmark = pytest.mark.anyio
@@ -50,11 +50,11 @@ def describe(completion: Completion, origin: str) -> Seen:
     return Seen(completion=completion, features={}, origin=origin)
 
 
-def tail_of(root: Path, heard: Heard, *, agent: str = "jsonl", watch: bool = True) -> Tail:
+def tail_of(root: Path, heard: Heard, *, agent: str = "jsonl", watch: bool = True, rescan_all_s: float = 0.3) -> Tail:
     others = {name: SourceConfig(enabled=False) for name in SOURCES if name != agent}
     config = Config(
         sources={**others, agent: SourceConfig(roots=[str(root)])},
-        tail=TailConfig(watch=watch, rescan_recent_s=0.2, rescan_all_s=0.3),
+        tail=TailConfig(watch=watch, rescan_recent_s=0.2, rescan_all_s=rescan_all_s),
     )
     return Tail(config, {"HOME": str(root)}, describe=describe, deliver=heard.take)
 
@@ -90,6 +90,32 @@ async def test_a_root_that_comes_into_being_later_is_found(tmp_path: Path) -> No
         (tmp_path / "later").mkdir()
         (tmp_path / "later" / "a.jsonl").write_bytes(row(1))
         await heard.until(lambda: heard.ids == ["r1"])
+
+
+async def test_of_very_many_files_a_rescan_looks_at_some_and_comes_to_all(tmp_path: Path) -> None:
+    """Behind a link that came after the watch there are no hints, and no walk comes: all is found in its turn."""
+    root, behind, heard = tmp_path / "root", tmp_path / "behind", Heard()
+    root.mkdir()
+    behind.mkdir()
+    many = LOOKS_MAX + 100
+    for number in range(many):
+        (behind / f"{number}.jsonl").write_bytes(row(number))
+    (root / "first.jsonl").write_bytes(row(many))
+    tail = tail_of(root, heard, rescan_all_s=600)
+    async with following(tail):
+        await heard.until(lambda: len(heard.ids) == 1)
+        with open(root / "first.jsonl", "ab") as file:  # noqa: ASYNC230 - a few bytes
+            file.write(row(many + 1))
+        await heard.until(lambda: len(heard.ids) == 2)
+        (root / "link").symlink_to(behind)
+        await heard.until(lambda: len(heard.ids) == many + 2)
+        assert tail.status()[0].mode == "watch"
+        last = list(tail.registry.files)[-1]
+        with open(last, "ab") as file:  # noqa: ASYNC230 - a few bytes
+            file.write(row(many + 2))
+        await heard.until(lambda: f"r{many + 2}" in heard.ids)
+        await heard.until(lambda: tail.status()[0].mode == "poll")
+    assert len(heard.ids) == len(set(heard.ids)) == many + 3
 
 
 async def test_what_was_read_before_a_restart_is_not_read_again(tmp_path: Path) -> None:
