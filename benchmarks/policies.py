@@ -44,7 +44,7 @@ WEIGHT = 0.1
 OTHER_WEIGHTS = (0.0, 0.3)
 DEFAULT = Config().policy.name
 BEST_FIXED = "best single arm, in hindsight"
-FRONTIER = (0.0, 0.1, 0.125, 0.15, 0.2, 0.25, 0.5)
+FRONTIER = (0.0, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5)
 """Values of `exploration`."""
 TARGETS = {"50": 0.27, "200": 0.35, "1000": 0.40}
 """Of the default policy with right priors at cost weight 0.1."""

@@ -164,7 +164,7 @@ def draw(
     if len(free) < arms:
         shared, own = shared[free], own[free]
     deviations = drawn(shared, own, points, prices.success_usd)
-    won, wins = winners(values, deviations)
+    won, (wins, p_wins) = winners(values, deviations)
     best = values.index(max(values))
     if policy.learns and not explore:
         p = certain(best, len(free))
@@ -175,8 +175,8 @@ def draw(
         p = policy.propensities(
             Belief(
                 utility=values,
-                deviations=deviations,
-                won=won,
+                deviations=deviations[0],
+                won=won[0],
                 wins=wins,
                 harmless=[success[row] >= least for row in free],
                 floor=floor,
@@ -184,7 +184,7 @@ def draw(
             )
         )
     propensities, p_best = [0.0] * arms, [0.0] * arms
-    for row, share, is_best in zip(free, p, wins, strict=True):
+    for row, share, is_best in zip(free, p, p_wins, strict=True):
         propensities[row], p_best[row] = share, is_best
     basis: Basis = "off"
     if policy.learns:

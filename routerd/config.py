@@ -93,7 +93,7 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     """
 
     name: Literal["thompson_sampling", "ucb", "epsilon_greedy", "off"] = "thompson_sampling"
-    exploration: Fraction = 0.15
+    exploration: Fraction = 0.2
     optimism: NotNegative = 0.5
     explore_floor: Fraction = 0.05
     explore_usd_per_day: NotNegative = 1.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routerd.config import PolicyConfig
 from routerd.policies import POLICIES, Belief, Points, PolicyLike, drawn, winners
-from routerd.policies.base import POINTS
+from routerd.policies.base import OWN_EXPLORED, POINTS
 from routerd.policies.thompson_sampling import mixture, regret_and_information
 
 BELIEFS = st.integers(1, 40).flatmap(
@@ -28,7 +28,7 @@ def belief(utility: list[float], sds: list[float], harmless: list[bool] | None =
     safe = list(harmless or [True] * len(utility))
     safe[utility.index(max(utility))] = True  # the reference is always harmless to itself
     won, wins = winners(utility, deviations)
-    return Belief(utility=utility, deviations=deviations, won=won, wins=wins, harmless=safe)
+    return Belief(utility=utility, deviations=deviations[1], won=won[1], wins=wins[1], harmless=safe)
 
 
 def policy(name: str, **more: float) -> PolicyLike:
@@ -88,7 +88,7 @@ def test_regret_and_information_are_those_of_two_arms() -> None:
     for seed in range(1000):
         deviations = drawn(np.zeros((2, 1)), np.ones(2), Points(np.random.default_rng(seed)))
         won, wins = winners([0.0, 0.0], deviations)
-        one = Belief(utility=[0.0, 0.0], deviations=deviations, won=won, wins=wins, harmless=[True, True])
+        one = Belief(utility=[0.0, 0.0], deviations=deviations[1], won=won[1], wins=wins[1], harmless=[True, True])
         found.append(regret_and_information(one))
     regret, information = np.mean(found, axis=0)
     assert regret == pytest.approx([1.0 / math.sqrt(math.pi)] * 2, abs=0.02)
@@ -151,6 +151,14 @@ def test_points_are_symmetric_and_stay_when_more_arms_come() -> None:
 
 
 def test_wins_count_how_often_an_arm_is_the_best() -> None:
-    won, wins = winners([0.0, 1.0], np.array([[0, 5, 0, 0], [0, 0, 0, 0]], dtype=np.float32))
-    assert won.tolist() == [[0, 1, 0, 0], [1, 0, 1, 1]]
-    assert wins == [0.25, 0.75]
+    won, wins = winners([0.0, 1.0], np.array([[[0, 5, 0, 0], [0, 0, 0, 0]]], dtype=np.float32))
+    assert won.tolist() == [[[0, 1, 0, 0], [1, 0, 1, 1]]]
+    assert wins == [[0.25, 0.75]]
+
+
+def test_what_is_an_arms_own_is_explored_in_part() -> None:
+    """Of 128 independent points, since they are symmetric, a variance has a standard error of √(2 / 128) = .125."""
+    shared, own = np.array([[1.0], [0.0]]), np.array([1e-12, 1.0])
+    narrowed, whole = drawn(shared, own, Points(np.random.default_rng(0)), 2.0).var(axis=2)
+    assert whole == pytest.approx([4.0, 4.0], rel=0.5)
+    assert narrowed == pytest.approx(whole * [1.0, float(OWN_EXPLORED) ** 2], rel=1e-4)

@@ -20,6 +20,8 @@ Draws = npt.NDArray[np.float32]
 
 POINTS = 256
 """How many draws stand for a belief: shares are then multiples of 0.4 %."""
+OWN_EXPLORED = np.float32(0.5)
+"""So much of the doubt about what is an arm's own is explored; found on replays (see benchmarks/README.md)."""
 _ONES = np.ones(POINTS, np.float32)
 
 
@@ -29,7 +31,7 @@ class Belief(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         utility: Expected utility in US dollars.
-        deviations: How far from it the true utilities are in N draws from the joint belief (see `drawn`), (K, N).
+        deviations: How far from it the true utilities are in N draws from the narrowed belief (see `drawn`), (K, N).
         won: Whether an arm is the best in a draw, 1 or 0, (K, N).
         wins: How often each is: the chance to be the best of them.
         harmless: Whether an arm is not expected to do worse than what would be used otherwise.
@@ -86,28 +88,35 @@ class Points:
 
 def drawn(shared: Floats, own: Floats, points: Points, scale: float = 1.0) -> Draws:
     """
-    How far the true utilities are from what is expected, N draws, (K, N).
+    How far the true utilities are from what is expected, N draws from a narrowed belief and from the whole, (2, K, N).
 
     Args:
         shared: H, (K, p), and
         own: what is each arm's own, (K,): their covariance is H Hᵀ + diag(own) (see `posterior.Predicted`).
         points: Laid through it.
         scale: Multiplies the deviations.
+
+    Narrowed is what is an arm's own, to `OWN_EXPLORED` of it. Whether a score or a price tells anything is learnt from
+    every outcome of every arm, and one that misleads must be found out; an arm's own takes outcomes of that arm alone,
+    more than the few hundred tasks of a person pay for.
     """
     arms, p = shared.shape
     normal = points.of(p + arms)
-    deviations: Draws = np.multiply(shared, scale, dtype=np.float32) @ normal[:p]
-    deviations += np.multiply(np.sqrt(own), scale, dtype=np.float32)[:, None] * normal[p:]
+    deviations: Draws = np.empty((2, arms, POINTS), np.float32)
+    narrowed, whole = deviations
+    np.matmul(np.multiply(shared, scale, dtype=np.float32), normal[:p], out=whole)
+    apart = np.multiply(np.sqrt(own), scale, dtype=np.float32)[:, None] * normal[p:]
+    np.add(whole, OWN_EXPLORED * apart, out=narrowed)
+    whole += apart
     return deviations
 
 
-def winners(utility: Sequence[float], deviations: Draws) -> tuple[Draws, list[float]]:
-    """Which arm is the best in each draw, (K, N) of 1 and 0, and how often each is; equals share."""
+def winners(utility: Sequence[float], deviations: Draws) -> tuple[Draws, list[list[float]]]:
+    """For each of B beliefs: the best arm of each draw, (B, K, N) of 1 and 0, and how often each is; equals share."""
     draws = deviations + np.array(utility, np.float32)[:, None]
-    won = (draws == np.maximum.reduce(draws)).astype(np.float32)
-    counts: list[float] = (won @ _ONES[: draws.shape[1]]).tolist()
-    total = sum(counts)
-    return won, [count / total for count in counts]
+    won = (draws == np.maximum.reduce(draws, axis=1, keepdims=True)).astype(np.float32)
+    counts: list[list[float]] = np.dot(won, _ONES[: draws.shape[2]]).tolist()
+    return won, [[count / total for count in one] for one, total in zip(counts, map(sum, counts), strict=True)]
 
 
 def certain(row: int, arms: int) -> list[float]:
