@@ -139,15 +139,14 @@ class Core:
         await self.writer.put([priced(item, price) if isinstance(item, Seen) else item for item in news])
 
     async def load_prices(self) -> None:
-        """The price list takes some tenths of a second to import: in a thread, so that others are answered."""
+        """The price list takes some tenths of a second to import, which no question is to wait for."""
         async with self._loading:
             if not self._loaded:
                 await anyio.to_thread.run_sync(next, self._warming, None)
                 self._loaded = True
 
     async def warm(self) -> None:
-        """Makes ready what the first questions would have to wait for: prices, and belief."""
-        await self.load_prices()
+        """Makes ready, beside the first questions, what they would have to wait for: belief, and each model's price."""
         self.dirty.set()
         for _ in self._warming:
             await anyio.sleep(SOLVE_PAUSE_S)

@@ -272,6 +272,7 @@ async def serve(
             limits = msgspec.structs.replace(
                 config.socket, connections_max=raise_file_limit(config.socket.connections_max)
             )
+            await parts.load_prices()
             async with anyio.create_task_group() as running:
                 async with serving(listening, Handlers(service, service.unsubscribe), limits):
                     for task in (parts.warm, parts.tail.follow, parts.refresh, parts.snapshots, service.watch_sources):
