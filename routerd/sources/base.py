@@ -114,7 +114,8 @@ class Machine(Protocol):
         What to ask the database `path` next; an empty list ends the poll. Line and document sources never ask.
 
         The reader runs them in one short read transaction, feeds the rows, and asks again until nothing is asked;
-        the next poll begins after `drain`.
+        the next poll begins after `drain`. A machine is asked for its next round only when all rows of the last one
+        were fed: what fails is not fed at all, and run again later.
         """
 
 

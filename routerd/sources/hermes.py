@@ -9,8 +9,8 @@ its `verification_evidence.db`, and the request dumps that Hermes writes when a 
     hermes_units     turns and delegated tasks as completions
     hermes_rows      what single values say
 
-Each round of queries ends with a row that every database has. Without it the round did not take place, and nothing is
-concluded from rows that did not come.
+Each round of queries ends with a row that every database with tables has. Without it nothing is concluded from rows
+that did not come: Hermes is about to make its tables.
 """
 
 import os.path
@@ -61,6 +61,7 @@ class HermesMachine:
         """Another file stands at `path`: cursors into the old one mean nothing."""
         self._asked.discard(path)
         if path == self._state:
+            self._early = False
             self._reading = Reading(self._state, self._world)
         else:
             self._events, self._event_mark = None, 0
@@ -108,7 +109,7 @@ class HermesMachine:
         """See `base.Machine`; the last query of every round is there to be answered."""
         if path not in (self._state, self._evidence):
             return []
-        if path in self._asked:  # the last round failed, or the database has no tables yet
+        if path in self._asked:  # the database has no tables yet
             self._asked.discard(path)
             self._break_off(path)
             return []

@@ -14,7 +14,7 @@ A poll is a list of steps, each skipped when it has nothing to ask:
     pages       messages of members, those of a parent before those of its children
     sweep       on a first reading: the next sessions by id
 
-What a round means is concluded when it was answered to its end, for it may fail.
+What a round means is concluded when it was answered to its end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -72,7 +72,6 @@ class Reading:
         self._at_mark: set[str] = set()
         self._heads_read = False
         self._lost: set[str] = set()
-        self._judged: set[str] = set()
         self._found: dict[str, Member] = {}
         self._gone: set[str] = set()
         self._swept: list[Member] = []
@@ -81,10 +80,6 @@ class Reading:
         self._counts: dict[str, int] = {}
         self._conclude: Callable[[], None] | None = None
         self._names: list[str] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """A round that was not answered is asked for again."""
-        return {**self.__dict__, "_conclude": None}
 
     # --- what came --------------------------------------------------------------------------------------------------
 
@@ -140,7 +135,7 @@ class Reading:
             return False
         if self._swept_to is not None and session > self._swept_to:
             return False
-        self._judged.add(session)
+        self._lost.add(session)
         return True
 
     def drop(self, family: Family) -> None:
@@ -230,15 +225,13 @@ class Reading:
             conclude()
 
     def broken_off(self) -> None:
-        """The poll ends here; the round that was asked last did not take place."""
+        """The poll ends here, whatever was asked last."""
         self._conclude = None
         self._heads_read = False
 
     def _heads(self) -> list[Query]:
         if self._heads_read:
             return []
-        self._lost |= self._judged
-        self._judged = set()
         self._conclude = self._headed
         going = [
             member.id

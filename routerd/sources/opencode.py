@@ -205,9 +205,9 @@ class OpenCodeMachine:
         self._stored_files = False
         self._emitter = Emitter()
 
-    def restart(self) -> None:
-        """Another file stands where the database was."""
-        self._mark, self._step, self._sessions = (0, ""), "page", {}
+    def restart(self, path: str) -> None:
+        """Another file stands at `path`, where the database was."""
+        self._mark, self._step, self._sessions, self.behind = (0, ""), "page", {}, False
 
     def feed(self, item: Item) -> None:
         """A file of `storage/`, or a row; see `base.Machine`."""

@@ -149,15 +149,20 @@ class GroupReader:
                 self._take(path, files[path], stat, budget_bytes - step.bytes_read, step)
             except (OSError, zstandard.ZstdError, DatabaseUnreadable) as error:
                 step.unreadable[path] = str(error)
+        if self._half_read(files):
+            step.done = True  # for now: who writes the database is in the way, and half a poll tells nothing
+            return step
         # A long history is read in parts, so that what is known of the first part is drained before the next; and what
         # a document says may ask for another look at the database.
-        step.done = step.done and not getattr(self.machine, "behind", False)
+        behind = self._behind
+        step.done = step.done and not behind
         if step.done:
             self._take_rests()
         # A file whose time is as far ahead of the clock is not being written either: who writes it sets it to now.
         idle = step.done and all(abs(now - stat.mtime_ns / 1e9) > idle_after_s for stat in stats.values())
         self._drain(describe, step, idle=idle)
-        step.checkpoints = self.checkpoints(files)
+        if not behind:
+            step.checkpoints = self.checkpoints(files)
         return step
 
     # --- files that have moved --------------------------------------------------------------------------------------
@@ -232,8 +237,9 @@ class GroupReader:
                 self._compressed(path, descriptor)
         elif kind == "document":
             self.machine.feed(Document(spelt(path), document(path)))
-        else:
-            self._database(path).read(self.machine)
+        elif not self._read_database(path):
+            step.done = False
+            return
         step.bytes_read += max(0, stat.size - (self._taken[path].size if path in self._taken else 0))
         self._taken[path] = stat
 
@@ -265,6 +271,20 @@ class GroupReader:
             for offset, line in splitter.push(block):
                 self.machine.feed(Line(spelt(path), offset, line))
         self._dropped[path] = splitter.dropped
+
+    @property
+    def _behind(self) -> bool:
+        return bool(getattr(self.machine, "behind", False))
+
+    def _half_read(self, files: Iterable[str]) -> bool:
+        """Whether a database of these is to be read on before anything is told."""
+        return any(self._databases[path].half_read for path in files if path in self._databases)
+
+    def _read_database(self, path: str) -> bool:
+        """Whether all that was there when the reading began is read; else there is more to read at once."""
+        database = self._database(path)
+        database.read(self.machine)
+        return database.whole and not self._behind
 
     def _database(self, path: str) -> Database:
         if path not in self._databases:
@@ -299,6 +319,8 @@ class GroupReader:
 
     def checkpoints(self, files: dict[str, FileKind]) -> list[Checkpoint]:
         """How far the group's files are taken in, where that is new since it was last given."""
+        if self._half_read(files):
+            return []
         fresh = []
         for path, stat in self._taken.items():
             if path not in files:

@@ -2,6 +2,8 @@
 
 Its owner must never wait for us, and must be able to fold its write-ahead log back into the file. So each round of
 queries is a read transaction of its own, its rows are fetched, the transaction ends, and only then are they fed.
+A round that fails has not been fed at all, and the same round is asked again by the next reading: for the machine it
+only took longer. What was written meanwhile may lie where that poll had looked already, so another poll follows.
 The file is opened with `mode=ro`: with `immutable=1` SQLite would not look at the write-ahead log, where what was
 written last is still standing.
 """
@@ -46,6 +48,7 @@ class Database:
 
     Attributes:
         path: Where it lies; it need not exist yet.
+        half_read: A poll failed after some of its rounds were fed; the next reading goes on with it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -53,15 +56,22 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._version: int | None = None
-        self._begun = False
+        self._looked = False
+        self._round: list[Query] | None = None
+        self.half_read = False
         self._machine: Machine | None = None
         self._schema: int | None = None
         self._columns: dict[str, frozenset[str]] = {}
         self._failed_at: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Which file was read goes to another process; the connection does not."""
-        return {**self.__dict__, "_connection": None, "_begun": False, "_machine": None, "_failed_at": None}
+        """Which file was read, and what is still to be answered, goes to another process; the connection does not."""
+        return {**self.__dict__, "_connection": None, "_looked": False, "_failed_at": None}
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last poll, if it ended, took in all that was there when the reading of it began."""
+        return self._version is not None
 
     def changed(self) -> bool:
         """
@@ -79,10 +89,11 @@ class Database:
 
     def read(self, machine: Machine) -> int:
         """
-        One poll: asks what the machine asks until it asks no more. Returns the number of rows.
+        One poll, or the rest of one that failed: asks what the machine asks until it asks no more. Returns the number
+        of rows.
 
         Raises:
-            DatabaseUnreadable: Nothing of the round that failed was fed; the machine may be asked again later.
+            DatabaseUnreadable: Nothing of the round that failed was fed; to be read again later.
         """
         count = 0
         while (rows := self.step(machine)) is not None:
@@ -96,13 +107,16 @@ class Database:
         Raises:
             DatabaseUnreadable: As for `read`.
         """
-        if not self._begun:
-            self._begin(machine)
-        queries = machine.queries(self.path)
-        if not queries:
-            self._begun = False
+        if not self._looked:
+            self._look(machine)
+        if self._round is None:
+            self._round = machine.queries(self.path)
+        if not self._round:
+            self._looked = False
+            self._end_poll()
             return None
-        rows = self._ask(queries)
+        rows = self._ask(self._round)
+        self._round, self.half_read = None, True
         for row in rows:
             machine.feed(row)
         return len(rows)
@@ -110,22 +124,30 @@ class Database:
     def close(self) -> None:
         """Lets go of the file."""
         connection, self._connection = self._connection, None
-        self._begun = False
+        self._looked = False
         if connection is not None:
             connection.close()
 
-    def _begin(self, machine: Machine) -> None:
+    def _end_poll(self) -> None:
+        """The machine is asked for its first round next."""
+        self._round, self.half_read = None, False
+
+    def _look(self, machine: Machine) -> None:
         """The version is read before the rows: what is written in between shows as a change afterwards."""
         identity = self._identity()
         if self._connection is not None and identity != self._file:
             self.close()
         if self._file is not None and identity != self._file and isinstance(machine, Restartable):
             machine.restart(self.path)
+            self._end_poll()
+        if machine is not self._machine:
+            self._end_poll()  # the rest of a poll is for the machine that began it
         self._file = identity
         self._failed_at = None
-        self._version = self._data_version()
+        version = self._data_version()
+        self._version = None if self.half_read else version
         self._machine = machine
-        self._begun = True
+        self._looked = True
 
     def _identity(self) -> tuple[int, int]:
         try:
@@ -140,6 +162,7 @@ class Database:
         """Nobody holds the file any more: another one that has the same number is not the same."""
         if self._file is not None:
             self._file = (0, 0)
+        self._end_poll()
 
     def _data_version(self) -> int:
         try:
@@ -203,7 +226,7 @@ class Database:
         waiting is, for it holds the file, whose number nobody else can have meanwhile.
         """
         self._failed_at = time.monotonic()
-        self._begun = False
+        self._looked = False
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             if self._connection is not None and self._connection.in_transaction:
                 self._connection.rollback()
