@@ -16,7 +16,7 @@ from routerd.errors import NoArmLeft
 from routerd.events import Basis, Considered, Constraints, Decision, Expected, Gate, Policy, Recommend, ref_keys
 from routerd.features import Floats
 from routerd.gate import judge
-from routerd.policies import Belief, Points, PolicyLike, certain, drawn, winners
+from routerd.policies import Belief, Points, PolicyLike, certain, drawn, own_explored, winners
 from routerd.posterior import Predicted
 from routerd.prior import STRENGTH, SUCCESS
 from routerd.reward import Means, Worth, estimates, means, utility
@@ -163,7 +163,8 @@ def draw(
     shared, own = seen.predicted.shared, seen.predicted.own
     if len(free) < arms:
         shared, own = shared[free], own[free]
-    deviations = drawn(shared, own, points, prices.success_usd)
+    explored = own_explored(sum(seen.predicted.n[0]))
+    deviations = drawn(shared, own, points, explored=explored, scale=prices.success_usd)
     won, (wins, p_wins) = winners(values, deviations)
     best = values.index(max(values))
     if policy.learns and not explore:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from routerd.config import PolicyConfig
 from routerd.policies import POLICIES, Belief, Points, PolicyLike, drawn, winners
-from routerd.policies.base import OWN_EXPLORED, POINTS
+from routerd.policies.base import POINTS, own_explored
 from routerd.policies.thompson_sampling import mixture, regret_and_information
 
 BELIEFS = st.integers(1, 40).flatmap(
@@ -24,7 +24,7 @@ BELIEFS = st.integers(1, 40).flatmap(
 
 def belief(utility: list[float], sds: list[float], harmless: list[bool] | None = None, seed: int = 0) -> Belief:
     part = np.array(sds) * math.sqrt(0.5)  # half the variance is shared, the other half an arm's own
-    deviations = drawn(part[:, None], part**2, Points(np.random.default_rng(seed)))
+    deviations = drawn(part[:, None], part**2, Points(np.random.default_rng(seed)), explored=0.5)
     safe = list(harmless or [True] * len(utility))
     safe[utility.index(max(utility))] = True  # the reference is always harmless to itself
     won, wins = winners(utility, deviations)
@@ -86,7 +86,7 @@ def test_regret_and_information_are_those_of_two_arms() -> None:
     """
     found = []
     for seed in range(1000):
-        deviations = drawn(np.zeros((2, 1)), np.ones(2), Points(np.random.default_rng(seed)))
+        deviations = drawn(np.zeros((2, 1)), np.ones(2), Points(np.random.default_rng(seed)), explored=0.5)
         won, wins = winners([0.0, 0.0], deviations)
         one = Belief(utility=[0.0, 0.0], deviations=deviations[1], won=won[1], wins=wins[1], harmless=[True, True])
         found.append(regret_and_information(one))
@@ -159,6 +159,11 @@ def test_wins_count_how_often_an_arm_is_the_best() -> None:
 def test_what_is_an_arms_own_is_explored_in_part() -> None:
     """Of 128 independent points, since they are symmetric, a variance has a standard error of √(2 / 128) = .125."""
     shared, own = np.array([[1.0], [0.0]]), np.array([1e-12, 1.0])
-    narrowed, whole = drawn(shared, own, Points(np.random.default_rng(0)), 2.0).var(axis=2)
+    narrowed, whole = drawn(shared, own, Points(np.random.default_rng(0)), explored=0.7, scale=2.0).var(axis=2)
     assert whole == pytest.approx([4.0, 4.0], rel=0.5)
-    assert narrowed == pytest.approx(whole * [1.0, float(OWN_EXPLORED) ** 2], rel=1e-4)
+    assert narrowed == pytest.approx(whole * [1.0, 0.7**2], rel=1e-4)
+
+
+def test_more_of_an_arms_own_is_explored_the_longer_the_record() -> None:
+    parts = [own_explored(outcomes) for outcomes in (0.0, 250.0, 1000.0, 1e9)]
+    assert parts == pytest.approx([0.5, 0.6, 0.75, 1.0])

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from routerd.policies.base import Belief, Draws, Points, PolicyLike, certain, drawn, winners
+from routerd.policies.base import Belief, Draws, Points, PolicyLike, certain, drawn, own_explored, winners
 from routerd.policies.epsilon_greedy import EpsilonGreedy
 from routerd.policies.off import Off
 from routerd.policies.thompson_sampling import ThompsonSampling
@@ -15,4 +15,4 @@ POLICIES: Final[dict[str, type[PolicyLike]]] = {
     "off": Off,
 }
 
-__all__ = ["POLICIES", "Belief", "Draws", "Points", "PolicyLike", "certain", "drawn", "winners"]
+__all__ = ["POLICIES", "Belief", "Draws", "Points", "PolicyLike", "certain", "drawn", "own_explored", "winners"]

@@ -20,8 +20,9 @@ Draws = npt.NDArray[np.float32]
 
 POINTS = 256
 """How many draws stand for a belief: shares are then multiples of 0.4 %."""
-OWN_EXPLORED = np.float32(0.5)
-"""So much of the doubt about what is an arm's own is explored; found on replays (see benchmarks/README.md)."""
+OUTCOMES_HALFWAY = 1000.0
+"""After so many outcomes three quarters of the doubt about what is an arm's own are explored; found on replays (see
+benchmarks/README.md)."""
 _ONES = np.ones(POINTS, np.float32)
 
 
@@ -86,7 +87,17 @@ class Points:
         return self._points[dimensions]
 
 
-def drawn(shared: Floats, own: Floats, points: Points, scale: float = 1.0) -> Draws:
+def own_explored(outcomes: float) -> float:
+    """
+    The part of the doubt about what is an arm's own that is explored after an effective number of outcomes.
+
+    It takes outcomes of that arm alone to settle: more than the first few hundred tasks pay for. Nobody knows how many
+    tasks are to come, but where there were many, there will be many, and so what is found out will be of use for long.
+    """
+    return 0.5 + 0.5 * outcomes / (outcomes + OUTCOMES_HALFWAY)
+
+
+def drawn(shared: Floats, own: Floats, points: Points, *, explored: float, scale: float = 1.0) -> Draws:
     """
     How far the true utilities are from what is expected, N draws from a narrowed belief and from the whole, (2, K, N).
 
@@ -94,11 +105,10 @@ def drawn(shared: Floats, own: Floats, points: Points, scale: float = 1.0) -> Dr
         shared: H, (K, p), and
         own: what is each arm's own, (K,): their covariance is H Hᵀ + diag(own) (see `posterior.Predicted`).
         points: Laid through it.
+        explored: To what part what is an arm's own is narrowed (see `own_explored`). What arms share is not: whether a
+            score or a price tells anything is learnt from every outcome of every arm, and one that misleads must be
+            found out.
         scale: Multiplies the deviations.
-
-    Narrowed is what is an arm's own, to `OWN_EXPLORED` of it. Whether a score or a price tells anything is learnt from
-    every outcome of every arm, and one that misleads must be found out; an arm's own takes outcomes of that arm alone,
-    more than the few hundred tasks of a person pay for.
     """
     arms, p = shared.shape
     normal = points.of(p + arms)
@@ -106,7 +116,7 @@ def drawn(shared: Floats, own: Floats, points: Points, scale: float = 1.0) -> Dr
     narrowed, whole = deviations
     np.matmul(np.multiply(shared, scale, dtype=np.float32), normal[:p], out=whole)
     apart = np.multiply(np.sqrt(own), scale, dtype=np.float32)[:, None] * normal[p:]
-    np.add(whole, OWN_EXPLORED * apart, out=narrowed)
+    np.add(whole, np.float32(explored) * apart, out=narrowed)
     whole += apart
     return deviations
 
