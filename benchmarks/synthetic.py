@@ -1,7 +1,7 @@
 """
 Matrices of known outcomes that nobody measured, for what the real ones do not hold: laws known, outcomes drawn.
 
-    python benchmarks/synthetic.py [--orders N] [--write]          plays them, prints a table
+    python benchmarks/synthetic.py [--matrices N] [--write]        plays N of each kind, prints a table
     python benchmarks/synthetic.py --out DIR                        writes them as replay files, for `routerctl replay`
 
 Kinds: `outlier` one arm far ahead of the rest · `equal` all arms alike · `clusters` a good half and a bad half · `odds`
@@ -89,27 +89,22 @@ def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-def made(kind: str, arms: int) -> Matrix:
-    """The matrix of a kind."""
-    return read(lines(kind, arms=arms))
-
-
-def played(matrix: Matrix, orders: int) -> dict[str, Floats]:
-    """The scores of the default policy by what it is told, and of two peers without features, (orders, marks)."""
+def played(matrix: Matrix, seed: int) -> dict[str, Floats]:
+    """The scores of the default policy by what it is told, and of two peers without features, in one order, (marks,)."""
     config, table = using(Config().policy.name), tabled(matrix, WEIGHT)
     players: dict[str, NewPlayer] = {
         **{f"priors {how}": engine(matrix, config, cost_weight=WEIGHT, priors=how) for how in PRIORS},
         **{name: partial(PEERS[name], table) for name in BESIDE},
     }
     return {
-        name: np.array(list(score_orders(matrix, new, cost_weight=WEIGHT, orders=orders, seed=0, until=200)))
+        name: next(score_orders(matrix, new, cost_weight=WEIGHT, orders=1, seed=seed, until=200))
         for name, new in players.items()
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orders", type=int, default=10)
+    parser.add_argument("--matrices", type=int, default=10)
     parser.add_argument("--out", type=Path, help="write the files to this folder instead of playing them")
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/synthetic.json")
     options = parser.parse_args()
@@ -122,7 +117,9 @@ def main() -> None:
                 (options.out / f"{kind}-{arms}.jsonl").write_bytes(b"".join(lines(kind, arms=arms)))
                 continue
             print(f"\n{kind}, {arms} arms" + "".join(f"{mark:>22}" for mark in names), flush=True)
-            for name, rows in played(made(kind, arms), options.orders).items():
+            scores = [played(read(lines(kind, arms=arms, seed=seed)), seed) for seed in range(options.matrices)]
+            for name in scores[0]:
+                rows = np.array([one[name] for one in scores])
                 mean, (low, high) = rows.mean(axis=0), interval(rows, 0)
                 cells = [f"{mean[i]:+.3f} [{low[i]:+.2f},{high[i]:+.2f}]" for i in range(len(names))]
                 print(f"{name:34}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
@@ -130,7 +127,7 @@ def main() -> None:
     if options.write and results:
         path = Path(__file__).parent / "results" / "synthetic.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"orders": options.orders, "scores": results}, indent=1) + "\n")
+        path.write_text(json.dumps({"matrices": options.matrices, "scores": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
