@@ -90,7 +90,7 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def played(matrix: Matrix, seed: int) -> dict[str, Floats]:
-    """The scores of the default policy by what it is told, and of two peers without features, in one order, (marks,)."""
+    """Scores of the default policy by what it is told, and of two peers without features, in one order, (marks,)."""
     config, table = using(Config().policy.name), tabled(matrix, WEIGHT)
     players: dict[str, NewPlayer] = {
         **{f"priors {how}": engine(matrix, config, cost_weight=WEIGHT, priors=how) for how in PRIORS},
