@@ -129,8 +129,10 @@ class Logs:
     def expect_counted_once(self) -> None:
         """What belief rests on is what is on disk: as many outcomes as teach something."""
         assert self.daemon is not None
-        (learnt,) = self.place.query("SELECT count(*) FROM outcomes WHERE learnt IS NOT NULL")[0]
-        self.daemon.until(lambda: sum(arm["n"] for arm in self.daemon.ask("arms")["arms"]) == learnt)
+        learnt = "SELECT count(*) FROM outcomes WHERE learnt IS NOT NULL"  # which others may still add to
+        self.daemon.until(
+            lambda: sum(arm["n"] for arm in self.daemon.ask("arms")["arms"]) == self.place.query(learnt)[0][0]
+        )
 
 
 def resident_mb(daemon: Daemon) -> float:

@@ -106,11 +106,3 @@ def batch(*goals: str) -> dict[str, Any]:
 
 def ran(hermes: Hermes) -> list[tuple[str | None, ...]]:
     return [child.ran for child in hermes.children]
-
-
-def decisions(daemon: Daemon) -> int:
-    """How often the daemon was asked by Hermes; decisions are written in order, so ours comes after the others."""
-    ours = daemon.ask("recommend", task={"goal": "are we there yet?"}, candidates=["local"])["decision_id"]
-    daemon.until(lambda: daemon.place.query(f"SELECT 1 FROM decisions WHERE id = '{ours}'"))
-    ((count,),) = daemon.place.query("SELECT count(*) FROM decisions WHERE agent = 'hermes'")
-    return int(count)

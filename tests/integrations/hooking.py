@@ -126,9 +126,17 @@ def seed(daemon: Daemon, agent: str, good: dict[str, str], bad: dict[str, str]) 
     daemon.until(lambda: daemon.ask("recommend", **asked)["gate"]["apply"])
 
 
+def decisions(daemon: Daemon, agent: str) -> int:
+    """How often the daemon was asked by an agent; decisions are written in order, so ours comes after the others."""
+    ours = daemon.ask("recommend", task={"goal": "are we there yet?"}, candidates=["local"])["decision_id"]
+    daemon.until(lambda: daemon.place.query(f"SELECT 1 FROM decisions WHERE id = '{ours}'"))
+    ((count,),) = daemon.place.query(f"SELECT count(*) FROM decisions WHERE agent = '{agent}'")
+    return int(count)
+
+
 CALM = """[policy]
 name = "ucb"
-exploration = 0.0
+optimism = 0.0
 explore_floor = 0.0
 """
 """The best is chosen, so that what is chosen is known."""

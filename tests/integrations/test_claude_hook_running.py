@@ -22,6 +22,7 @@ from tests.integrations.hooking import (
     altered,
     anything,
     claude_call,
+    decisions,
     returned,
     seed,
     sure,
@@ -55,7 +56,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 def ask(daemon: Daemon, payload: dict[str, Any], mode: str) -> Any:
     """What the hook says; asked again where the machine was too busy for an answer in time."""
-    before = decisions(daemon.place)
+    before = decisions(daemon, "claude-code")
     said = None
     deadline = time.monotonic() + 20
     while said is None and time.monotonic() < deadline:
@@ -63,20 +64,16 @@ def ask(daemon: Daemon, payload: dict[str, Any], mode: str) -> Any:
         if mode in ("off", "shadow"):
             break
     if mode != "off":
-        daemon.until(lambda: decisions(daemon.place) > before)
+        daemon.until(lambda: decisions(daemon, "claude-code") > before)
     return said
-
-
-def decisions(place: Place) -> int:
-    return int(place.query("SELECT count(*) FROM decisions")[0][0])
 
 
 def test_the_modes_with_a_daemon_that_is_sure(daemon: Daemon) -> None:
     transcript(daemon.place, REPLY)
     payload = {**claude_call(daemon.place), "tool_use_id": "toolu_modes"}
-    before = decisions(daemon.place)
+    before = decisions(daemon, "claude-code")
     assert ask(daemon, payload, "off") is None
-    assert decisions(daemon.place) == before
+    assert decisions(daemon, "claude-code") == before
     assert ask(daemon, payload, "shadow") is None
     assert "model haiku, effort low" in ask(daemon, payload, "advise")["hookSpecificOutput"]["additionalContext"]
     changed = ask(daemon, payload, "enforce")["hookSpecificOutput"]["updatedInput"]
@@ -105,10 +102,10 @@ def test_a_delegation_is_one_outcome_whoever_tells_of_it_first(daemon: Daemon) -
 
 def test_a_pin_is_recorded(daemon: Daemon) -> None:
     payload = {**claude_call(daemon.place, model="opus"), "tool_use_id": "toolu_pinned"}
-    before = decisions(daemon.place)
+    before = decisions(daemon, "claude-code")
     assert hooking.hook(daemon.place, "claude-code", "PreToolUse", payload, "enforce", **AGENT) is None
-    daemon.until(lambda: decisions(daemon.place) > before)
-    rows = daemon.place.query("SELECT basis, arm FROM decisions ORDER BY at DESC LIMIT 1")
+    daemon.until(lambda: decisions(daemon, "claude-code") > before)
+    rows = daemon.place.query("SELECT basis, arm FROM decisions WHERE agent = 'claude-code' ORDER BY at DESC LIMIT 1")
     assert rows == [("pinned", "delegate:anthropic:claude-opus-5-5")]
 
 

@@ -17,7 +17,7 @@ from routerd.integrations import codex, delegation, hook
 from routerd.integrations.codex import CATALOG, Session, session
 from tests.harness import Daemon, Place
 from tests.integrations import hooking
-from tests.integrations.hooking import CALM, GOAL, SESSION, altered, anything, codex_call, seed, sure
+from tests.integrations.hooking import CALM, GOAL, SESSION, altered, anything, codex_call, decisions, seed, sure
 from tests.sources.codex_logs import Rollout
 from tests.test_client import BAD, SLACK_S, TIME_S, server
 
@@ -208,10 +208,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield running
 
 
-def decisions(place: Place) -> int:
-    return int(place.query("SELECT count(*) FROM decisions")[0][0])
-
-
 @pytest.mark.parametrize("version", [1, 2])
 def test_the_modes_with_a_daemon_that_is_sure(daemon: Daemon, version: int) -> None:
     payload = codex_call(began(daemon.place, version), version=version)
@@ -219,11 +215,11 @@ def test_the_modes_with_a_daemon_that_is_sure(daemon: Daemon, version: int) -> N
     def said(mode: str) -> Any:
         return hooking.hook(daemon.place, "codex", "PreToolUse", payload, mode)
 
-    before = decisions(daemon.place)
+    before = decisions(daemon, "codex")
     assert said("off") is None
-    assert decisions(daemon.place) == before
+    assert decisions(daemon, "codex") == before
     assert said("shadow") is None
-    daemon.until(lambda: decisions(daemon.place) > before)
+    daemon.until(lambda: decisions(daemon, "codex") > before)
     advised = daemon.until(lambda: said("advise"))
     assert "model gpt-6-luna, reasoning_effort low" in advised["hookSpecificOutput"]["additionalContext"]
     output = daemon.until(lambda: said("enforce"))["hookSpecificOutput"]

@@ -29,12 +29,12 @@ from tests.integrations.hermes_fixtures import (
     Start,
     batch,
     daemon,
-    decisions,
     home,
     parent,
     ran,
     start,
 )
+from tests.integrations.hooking import decisions
 from tests.test_client import BAD, server
 
 __all__ = ["daemon", "home", "start"]  # fixtures
@@ -62,14 +62,14 @@ def test_the_builder_of_0_17_takes_fewer_things_and_the_same_route(start: Start)
 
 
 def test_off_asks_nothing_and_shadow_changes_nothing(daemon: Daemon, start: Start) -> None:
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     hermes, _ = start("off")
     plain = hermes.calls(parent(), batch(OPEN, CODE))
-    assert decisions(daemon) == before
+    assert decisions(daemon, "hermes") == before
     shadowed, _ = start("shadow")
     assert shadowed.calls(parent(), batch(OPEN, CODE)) == plain
     assert ran(shadowed) == ran(hermes) == [USUAL, USUAL]
-    assert decisions(daemon) == before + 2
+    assert decisions(daemon, "hermes") == before + 2
 
 
 def test_advise_tells_the_agent_and_changes_nothing_else(start: Start) -> None:
@@ -93,10 +93,10 @@ def test_advise_says_nothing_where_it_would_do_the_same(start: Start) -> None:
 
 
 def test_other_tools_pass(daemon: Daemon, start: Start) -> None:
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     hermes, _ = start("enforce")
     assert hermes.calls(parent(), {"command": "ls"}, tool="terminal") == '{"ran": {"command": "ls"}}'
-    assert decisions(daemon) == before
+    assert decisions(daemon, "hermes") == before
 
 
 def test_a_child_that_delegates_is_asked_about_with_its_depth(daemon: Daemon, start: Start) -> None:
@@ -315,12 +315,12 @@ def test_a_version_that_builds_otherwise_is_only_watched(
 ) -> None:
     hermes = Hermes()
     without(hermes.tool, function, parameter)
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     hermes, plugin = start("enforce", hermes)
     hermes.calls(parent(), batch(OPEN, CODE))
     hermes.calls(parent(), batch(ASK, ASK))
     assert ran(hermes) == [USUAL] * 4
-    assert decisions(daemon) == before + 4
+    assert decisions(daemon, "hermes") == before + 4
     assert "only watch" in caplog.text
     assert "only watching" in plugin.on_command("")
 
@@ -328,11 +328,11 @@ def test_a_version_that_builds_otherwise_is_only_watched(
 def test_a_version_that_hides_who_delegates_is_asked_about_all_the_same(daemon: Daemon, start: Start) -> None:
     hermes = Hermes()
     without(hermes.tool, "delegate_task", "role")
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     hermes, plugin = start("enforce", hermes)
     hermes.calls(parent(), batch(OPEN, CODE))
     assert ran(hermes) == [USUAL, USUAL]
-    assert decisions(daemon) == before + 2
+    assert decisions(daemon, "hermes") == before + 2
     assert [pick.incumbent for pick in plugin.last] == [None, None]
 
 
@@ -346,9 +346,9 @@ def test_a_version_without_middleware_is_told_so_once(caplog: pytest.LogCaptureF
     [{}, {"goal": "  "}, {"tasks": []}, {"tasks": "[{"}, {"tasks": [{"goal": ""}]}, {"tasks": [7]}, {"goal": 7}],
 )
 def test_a_call_that_hermes_refuses_is_not_asked_about(daemon: Daemon, start: Start, arguments: dict[str, Any]) -> None:
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     hermes, _ = start("enforce")
     for text in (arguments, {**arguments, "role": "boss"}):
         with suppress(AttributeError, ValueError):  # this Hermes' own way to refuse
             hermes.calls(parent(), text)
-    assert (hermes.children, decisions(daemon)) == ([], before)
+    assert (hermes.children, decisions(daemon, "hermes")) == ([], before)

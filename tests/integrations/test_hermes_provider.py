@@ -27,12 +27,12 @@ from tests.integrations.hermes_fixtures import (
     Start,
     batch,
     daemon,
-    decisions,
     home,
     parent,
     ran,
     start,
 )
+from tests.integrations.hooking import decisions
 
 __all__ = ["daemon", "home", "start"]  # fixtures
 
@@ -88,9 +88,9 @@ def test_asked_out_of_the_blue_it_decides_and_applies_nothing_without_an_incumbe
     daemon: Daemon, start: Start
 ) -> None:
     hermes, _ = start("enforce", Core())
-    before = decisions(daemon)
+    before = decisions(daemon, "hermes")
     assert hermes.providers["routerd"].route_task({"goal": OPEN}, config={}, parent={}) == {}
-    assert decisions(daemon) == before + 1
+    assert decisions(daemon, "hermes") == before + 1
 
 
 def test_a_route_without_credentials_is_not_given_for_it_would_fail_the_call(start: Start) -> None:
