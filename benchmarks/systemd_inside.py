@@ -17,8 +17,6 @@ from typing import Any
 
 sys.path.insert(0, "/opt/routerd/lib")
 
-import with_tests  # noqa: F401
-
 from routerd.client import call
 from tests.sources import claude_logs, codex_logs, hermes_logs
 
