@@ -130,10 +130,8 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     good = [result["ok"] for result in results]
-    print(
-        f"{sum(map(bool, good))} of {len(good)} as they should be"
-        + (", and it broke off" if running.returncode else "")
-    )
+    broken = ", and it broke off" if running.returncode else ""
+    print(f"{sum(map(bool, good))} of {len(good)} as they should be{broken}")
     return 0 if good and all(good) and running.returncode == 0 else 1
 
 
