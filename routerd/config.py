@@ -38,7 +38,7 @@ class TailConfig(Table, frozen=True, kw_only=True):
 
     watch: bool = True
     debounce_ms: Count = 50
-    step_ms: Count = 10
+    step_ms: Count = 15
     rescan_recent_s: Positive = 3.0
     rescan_all_s: Positive = 60.0
     poll_database_s: Positive = 0.25

@@ -18,6 +18,8 @@ from routerd.tail.checkpoint import Checkpoint
 ENDED = OUTCOME_COLUMNS.index("ended")
 NEWS_PER_STEP = 64
 """So many are gone through in about half a millisecond."""
+DECISIONS_PER_STEP = 4
+"""Likewise; what is written of a decision is long."""
 
 News = Seen | Report | Decision | Checkpoint
 
@@ -140,6 +142,8 @@ def planning(result: Plan, news: Sequence[News], existing: Existing, arm_of: Arm
                 result.decisions.append(decision_row(item))
                 names = (decision_key(item.decision_id), *item.keys)
                 result.decision_keys += [(key, item.decision_id) for key in names]
+                if len(result.decisions) % DECISIONS_PER_STEP == 0:
+                    yield
             case _:
                 pass
     yield from work.finish(result, arm_of)

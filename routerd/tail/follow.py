@@ -56,8 +56,9 @@ class Tail:
         self._appeared: set[tuple[str, str, str]] = set()
         self._wake_walk = anyio.Event()
         self._unhinted: set[str] = set()
+        self._recent: tuple[list[str], list[str]] = [], []
+        self._recent_is_old = True
         self._watched_left: list[str] = []
-        self._polled: list[str] = []
         self._pass_denied = False
         self.discovered = anyio.Event()
 
@@ -141,7 +142,7 @@ class Tail:
         known = self.registry.files.get(path)
         if known is not None:
             if self._look_again(path, known):
-                self._modes[known.root] = "watch"
+                self._follow_by("watch", known.root)
             return
         for agent, root in self._roots:
             if path.startswith(root + os.sep) and self._is_news(agent, root, path):
@@ -184,6 +185,7 @@ class Tail:
         return stat != before
 
     def _notice(self, agent: str, root: str, path: str, claim: Claim, stat: Stat) -> None:
+        self._recent_is_old = True
         if (group := self.registry.notice(agent, root, path, claim, stat)) is not None:
             self.reading.mark(group)
 
@@ -203,7 +205,7 @@ class Tail:
             if not roots:
                 await self._rewatch.wait()
                 continue
-            self._modes.update(dict.fromkeys(roots, "watch"))
+            self._follow_by("watch", *roots)
             started = time.monotonic()
             try:
                 await self._take_hints(roots)
@@ -216,11 +218,17 @@ class Tail:
             except* (OSError, WatchfilesRustInternalError) as errors:
                 reason = str(errors.exceptions[0])
                 log.warning("cannot watch, polling instead", error=reason, every_s=tail.rescan_recent_s)
-                self._modes.update(dict.fromkeys(roots, "poll"))
+                self._follow_by("poll", *roots)
                 # What ended a watch that stood (a name that is no UTF-8, say) need not end the next one.
                 stood = time.monotonic() - started > ROOTS_EVERY_S
                 with anyio.move_on_after(ROOTS_EVERY_S if stood else tail.rescan_all_s):
                     await self._rewatch.wait()
+
+    def _follow_by(self, mode: str, *roots: str) -> None:
+        """From now on; what is polled is looked at whole in every rescan."""
+        if any(self._modes[root] != mode for root in roots):
+            self._modes.update(dict.fromkeys(roots, mode))
+            self._watched_left, self._recent_is_old = [], True
 
     async def _end_watch(self) -> None:
         """At the end the watch is told so: it waits in a thread, which nobody can cancel, up to 5 s for a change."""
@@ -265,10 +273,10 @@ class Tail:
             await anyio.sleep(self._config.tail.rescan_recent_s)
             await self._doubt_watches()
             self._unhinted.clear()
-            await self._look_at(self._recent(time.time()), self._unhinted)
+            await self._look_at(self._in_turn(time.time()), self._unhinted)
             self.reading.read_moving()
 
-    def _recent(self, now: float) -> list[str]:
+    def _in_turn(self, now: float) -> list[str]:
         """
         The files that a rescan looks at: those written to within a day.
 
@@ -276,13 +284,19 @@ class Tail:
         and the first such find makes it polled, with all that it holds.
         """
         if not self._watched_left:
-            since_ns = (now - RECENT_S) * 1e9
-            recent = [(path, one.root) for path, one in self.registry.files.items() if one.stat.mtime_ns > since_ns]
-            watched = {root for root, mode in self._modes.items() if mode == "watch"}
-            self._watched_left = [path for path, root in recent if root in watched]
-            self._polled = [path for path, root in recent if root not in watched]
+            if self._recent_is_old:
+                self._recent, self._recent_is_old = self._written_since(now - RECENT_S), False
+            self._watched_left = self._recent[0]
         turn, self._watched_left = self._watched_left[:LOOKS_MAX], self._watched_left[LOOKS_MAX:]
-        return turn + self._polled
+        return turn + self._recent[1]
+
+    def _written_since(self, at: float) -> tuple[list[str], list[str]]:
+        """The files that are watched, and those that are polled."""
+        recent = [(path, one.root) for path, one in self.registry.files.items() if one.stat.mtime_ns > at * 1e9]
+        watched = {root for root, mode in self._modes.items() if mode == "watch"}
+        return [path for path, root in recent if root in watched], [
+            path for path, root in recent if root not in watched
+        ]
 
     async def _doubt_watches(self) -> None:
         """Where the last rescan found changes that no hint has named since, hints are lost: the root is walked."""
@@ -290,8 +304,7 @@ class Tail:
         for agent, root in roots:
             if self._modes.get(root) == "watch":
                 log.info("changes come without hints: polling", agent=agent, root=root)
-                self._modes[root] = "poll"
-                self._watched_left = []  # all of it is looked at from now on
+                self._follow_by("poll", root)
             await self._discover_root(agent, root)
 
     def _end_idle(self, now: float) -> None:
