@@ -27,8 +27,11 @@ from routerd.tail.worker import Failure, Job, Part, Piece, read, unpacked
 
 log = structlog.get_logger(__name__)
 
-PIECE_BYTES = 8 * 1024 * 1024
-"""What the child reads at a time: about 0.1 s, so that a newer session soon gets its turn."""
+PIECE_BYTES_MIN = 256 * 1024
+PIECE_BYTES_MAX = 8 * 1024 * 1024
+"""What the child reads at a time is found between these: at most about 0.1 s, so that a newer session soon gets its
+turn, and no more units than are soon written, for until then they lie in memory."""
+PIECE_UNITS = 2048
 SLICE_S = 0.001
 """What is read in the daemon at a time takes about so long."""
 SLICE_BYTES_MIN = 4 * 1024
@@ -74,7 +77,7 @@ class Reading:
         self._registry = registry
         self._describe = describe
         self._deliver = deliver
-        self._backlog: list[tuple[float, int, Group]] = []
+        self._backlog: list[tuple[float, bool, int, Group]] = []
         self._live: OrderedDict[tuple[str, str], Group] = OrderedDict()
         self._slice_bytes: dict[str, int] = {}
         self._count = itertools.count()
@@ -109,8 +112,15 @@ class Reading:
             if len(self._live) > WAITING_MAX:
                 self._wake_backlog.set()
         else:
-            heapq.heappush(self._backlog, (-group.newest, next(self._count), group))
+            self._push(group)
             self._wake_backlog.set()
+
+    def _push(self, group: Group) -> None:
+        """
+        For the child, the newest first; of equal ones, as copies may be, what is half read: it keeps the memory of a
+        few groups only, and would read one that it forgot afresh.
+        """
+        heapq.heappush(self._backlog, (-group.newest, not group.half_read, next(self._count), group))
 
     def _is_little(self, group: Group) -> bool:
         """Whether what is to be read of a group can be read here, between two answers."""
@@ -142,14 +152,14 @@ class Reading:
         before is read by itself, for it may take the child down.
         """
         groups: list[Group] = []
-        left = PIECE_BYTES
-        while self._backlog and left > 0 and not (groups and self._backlog[0][2].failures):
-            group = heapq.heappop(self._backlog)[2]
+        left = 1.0
+        while self._backlog and left > 0.0 and not (groups and self._backlog[0][-1].failures):
+            group = heapq.heappop(self._backlog)[-1]
             if group.half_read or (group.dirty and not group.busy):
                 left -= self._begin(group, groups)
         if groups or len(self._live) > WAITING_MAX:
             for group in reversed(list(self._live.values())):
-                if left > 0 and group.dirty and not group.busy and not group.failures and self._is_old(group):
+                if left > 0.0 and group.dirty and not group.busy and not group.failures and self._is_old(group):
                     left -= self._begin(group, groups)
         return groups
 
@@ -157,13 +167,19 @@ class Reading:
         """Whether a group is in nobody's memory, and need not be."""
         return group.reader is None and not self._worth_keeping(group)
 
-    def _begin(self, group: Group, groups: list[Group]) -> int:
-        """Puts a group among those that are read next; its bytes."""
+    def _begin(self, group: Group, groups: list[Group]) -> float:
+        """Puts a group among those that are read next; how much of a piece it makes up."""
         group.busy, group.dirty, group.half_read = True, False, False
         groups.append(group)
         self._live.pop((group.agent, group.name), None)
         self._evict(group)
-        return PIECE_BYTES if group.failures else self._registry.size(group)
+        return 1.0 if group.failures else self._registry.size(group) / self._piece_bytes(group.agent)
+
+    def _piece_bytes(self, agent: str) -> int:
+        """The bytes of an agent's logs that make up a piece, by what was read of them so far."""
+        so_far = self._registry.progress[agent]
+        bytes_a_unit = so_far.bytes_read // max(so_far.completions, 1)
+        return min(max(PIECE_UNITS * bytes_a_unit, PIECE_BYTES_MIN), PIECE_BYTES_MAX)
 
     async def _read_pieces(self, groups: list[Group]) -> list[tuple[Group, Piece]]:
         """What the child makes of groups; one that is not done waits for its turn to be gone on with."""
@@ -180,7 +196,7 @@ class Reading:
                 continue
             group.begun = group.half_read = not piece.advance.done
             if group.half_read:
-                heapq.heappush(self._backlog, (-group.newest, next(self._count), group))
+                self._push(group)
             found.append((group, piece))
         return found
 
@@ -221,10 +237,11 @@ class Reading:
                 files=dict(group.files),
                 begin=not group.begun,
                 keep=self._worth_keeping(group),
+                budget_bytes=self._piece_bytes(group.agent),
             )
             for group in groups
         ]
-        return Job(parts=parts, now=time.time(), budget_bytes=PIECE_BYTES, config=self._encoded)
+        return Job(parts=parts, now=time.time(), config=self._encoded)
 
     def _worth_keeping(self, group: Group) -> bool:
         recent = time.time() - group.newest < self._config.tail.idle_after_s

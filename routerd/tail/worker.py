@@ -38,6 +38,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         begin: Forget what was read of the group before.
         keep: When the group is done, send its reader back: the session may still be written.
+        budget_bytes: Stop after about so many bytes.
     """
 
     agent: str
@@ -45,6 +46,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, FileKind]
     begin: bool
     keep: bool
+    budget_bytes: int
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +54,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     A large group to be read for a while, or some small ones.
 
     Attributes:
-        budget_bytes: Of each part.
         config: As JSON; the child makes its own catalogue and features from it.
     """
 
     parts: list[Part]
     now: float
-    budget_bytes: int
     config: bytes
 
 
@@ -144,7 +144,7 @@ def _read(part: Part, job: Job, config: Config, describe: Describe) -> Piece:
     if reader is None:
         reader = GroupReader(part.agent, part.group, line_bytes_max=config.tail.line_bytes_max)
     advance = reader.advance(
-        part.files, describe, now=job.now, idle_after_s=config.tail.idle_after_s, budget_bytes=job.budget_bytes
+        part.files, describe, now=job.now, idle_after_s=config.tail.idle_after_s, budget_bytes=part.budget_bytes
     )
     seen, advance.seen = packed(advance.seen), []
     if not advance.done:

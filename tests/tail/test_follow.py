@@ -152,6 +152,18 @@ async def test_the_newest_session_is_read_first(tmp_path: Path) -> None:
     assert [int(name[1:]) // 10_000 for name in heard.ids[::4000]] == [0, 1, 2, 3]
 
 
+async def test_large_logs_of_the_very_same_time_are_read_one_after_the_other(tmp_path: Path) -> None:
+    """As copies may be. The child remembers four that it has half read, and would read a fifth afresh for ever."""
+    for number in range(6):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(b"".join(row(number * 10_000 + n) for n in range(8000)))
+        os.utime(path, (1e9, 1e9))
+    heard = Heard()
+    with anyio.fail_after(60):
+        await tail_of(tmp_path, heard).catch_up()
+    assert sorted(int(name[1:]) for name in heard.ids) == [n for n in range(60_000) if n % 10_000 < 8000]
+
+
 async def test_many_small_and_old_logs_are_each_read_once(tmp_path: Path) -> None:
     """More than wait for the daemon itself, so that the child takes some of them, beside a large one."""
     for number in range(4 * WAITING_MAX):
