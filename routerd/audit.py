@@ -48,7 +48,14 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def audit(
-    decisions: Sequence[Seen], own: Sequence[Seen], baseline: str, arm: str | None, *, tasks: int, prices: Worth
+    decisions: Sequence[Seen],
+    own: Sequence[Seen],
+    baseline: str,
+    arm: str | None,
+    *,
+    tasks: int,
+    moved: int | None = None,
+    prices: Worth,
 ) -> Audit:
     """
     "Always `arm`" less "always `baseline`".
@@ -59,6 +66,8 @@ def audit(
         baseline: An arm.
         arm: An arm, or None for things as they went.
         tasks: For how many tasks hours and dollars are reckoned.
+        moved: How many of them ran on another arm than the baseline, where that is not all: the rest differ by nothing,
+            and success and utility are told for each that did.
         prices: Of utility.
     """
     if not own:
@@ -74,12 +83,13 @@ def audit(
     def compared(target: str, times: float) -> Audited:
         return _audited(always(baseline, fit, target, prices), always(arm, fit, target, prices), times)
 
+    each = tasks / moved if moved else 1.0
     return Audit(
         decisions=len(fit),
-        success=compared("success", 1.0),
+        success=compared("success", each),
         saved_hours=compared("hours", -float(tasks)),
         saved_usd=compared("dollars", -float(tasks)),
-        utility_usd=compared("utility", 1.0),
+        utility_usd=compared("utility", each),
     )
 
 

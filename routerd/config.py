@@ -17,8 +17,8 @@ from routerd.errors import ConfigError
 from routerd.events import Objective
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
-Positive = Annotated[float, Meta(gt=0.0)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
+Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -100,7 +100,7 @@ class PolicyConfig(Table, frozen=True, kw_only=True):
     explore_minutes_per_day: NotNegative = 30.0
     epsilon: Fraction = 0.1
     sticky_s: NotNegative = 600.0
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=0)] | None = None
 
 
 class ObjectiveConfig(Table, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ import numpy as np
 import structlog
 
 from routerd import __version__
+from routerd.budget import DAY_S
 from routerd.catalog import Catalog
 from routerd.config import Config
 from routerd.describe import priced
@@ -30,7 +31,7 @@ from routerd.engine import Engine
 from routerd.errors import StoreError
 from routerd.events import Contribution, Dispatch, arm_id
 from routerd.records import Seen
-from routerd.store import database
+from routerd.store import database, reader
 from routerd.store.batch import Change
 from routerd.store.writer import Writer
 from routerd.tail.checkpoint import Checkpoint
@@ -61,8 +62,14 @@ class Core:
         self.config = config
         self.path = path
         self.catalog = Catalog(config, os.environ)
-        self.engine = self._new_engine()
-        self.writer = Writer(connection, config.store, arm_of=self.arm_of, on_change=self._changed)
+        self.engine = _new_engine(self.config, self.catalog)
+        self.writer = Writer(
+            connection,
+            config.store,
+            arm_of=self.arm_of,
+            on_change=self._changed,
+            check=database.at_its_place(path),
+        )
         self.tail = Tail(config, os.environ, describe=describer(config, self.catalog), deliver=self._deliver)
         self.listeners: list[Callable[[Change], None]] = []
         self.dirty = anyio.Event()
@@ -100,13 +107,11 @@ class Core:
                 folded = database.refold(connection, self._restore, fold)
             except (ValueError, msgspec.DecodeError) as error:
                 log.error("snapshot and journal cannot be used: folding all outcomes", reason=str(error))
-                self.engine = self._new_engine()
+                self.engine = _new_engine(self.config, self.catalog)
                 folded = database.refold(connection, lambda _: False, fold_what_can_be)
+            _recall_trials(self.engine, connection, now)
             self.tail.registry.restore(database.checkpoints(connection), database.running(connection))
         return folded
-
-    def _new_engine(self) -> Engine:
-        return Engine(self.config, self.catalog, np.random.default_rng(self.config.policy.seed))
 
     def _restore(self, snapshot: bytes) -> bool:
         try:
@@ -166,6 +171,19 @@ class Core:
                 await anyio.sleep(SOLVE_PAUSE_S)
             await anyio.sleep(REFRESH_PAUSE_S)
 
+    async def write(self) -> None:
+        """
+        Runs the writer.
+
+        Raises:
+            StoreError: The database is damaged; the next start sets it aside.
+        """
+        try:
+            await self.writer.serve()
+        except* StoreError:
+            database.mark_damaged(self.path)
+            raise
+
     async def snapshots(self) -> None:
         """Stores the engine's sums every so often, so that a start need not fold everything."""
         while True:
@@ -190,29 +208,41 @@ class Core:
         Puts another configuration in force: policy, prices, pool and the names of models; the rest needs a restart.
 
         Raises:
-            ConfigError: The catalogue cannot be made of it; the old configuration stays in force.
+            ConfigError: The catalogue cannot be made of it.
+            StoreError, sqlite3.Error: The outcomes cannot be read. In either case the old one stays in force.
         """
         catalog = Catalog(config, os.environ)
         catalog.check()
         async with self.writer.turn:  # nothing is learnt meanwhile
-            before = self._spelling
-            self.config, self.catalog, self._spelling = config, catalog, _spelling(config)
-            if self._spelling == before:
+            spelling = _spelling(config)
+            if spelling == self._spelling:
                 self.engine.reconfigure(config, catalog)
             else:
-                await self._learn_anew()
+                self.engine = await self._learnt_anew(config, catalog)
+            self.config, self.catalog, self._spelling = config, catalog, spelling
         self.dirty.set()
 
-    async def _learn_anew(self) -> None:
-        """Makes another engine of the outcomes on disk, since models, and so arms, may have other names now."""
-        engine = self._new_engine()
+    async def _learnt_anew(self, config: Config, catalog: Catalog) -> Engine:
+        """Another engine, of the outcomes on disk, since models, and so arms, may have other names now."""
+        engine = _new_engine(config, catalog)
         now = time.time()
         with closing(database.read_only(self.path)) as connection:
             for number, contribution in enumerate(database.learnt(connection)):
                 engine.observe(None, contribution, now)
                 if number % 8 == 7:
                     await anyio.lowlevel.checkpoint()
-        self.engine = engine
+            _recall_trials(engine, connection, now)
+        return engine
+
+
+def _new_engine(config: Config, catalog: Catalog) -> Engine:
+    return Engine(config, catalog, np.random.default_rng(config.policy.seed))
+
+
+def _recall_trials(engine: Engine, connection: sqlite3.Connection, now: float) -> None:
+    """What was tried today counts against today's allowance, whoever decided it."""
+    for decision in reader.explored_since(connection, now - now % DAY_S):
+        engine.tried(decision)
 
 
 def _spelling(config: Config) -> bytes:
@@ -232,7 +262,7 @@ async def core(config: Config, path: Path) -> AsyncIterator[Core]:
     async with AsyncExitStack() as stack:
         parts = await _loaded(config, path, stack)
         async with anyio.create_task_group() as writing:
-            writing.start_soon(parts.writer.serve)
+            writing.start_soon(parts.write)
             try:
                 yield parts
             finally:

@@ -11,12 +11,14 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
@@ -29,7 +31,7 @@ from routerd.catalog import Catalog
 from routerd.config import Config, ObjectiveConfig, changed_keys, load
 from routerd.core import Core, core
 from routerd.engine import Engine
-from routerd.errors import ConfigError, InvalidParams
+from routerd.errors import ConfigError, InvalidParams, Overloaded, RequestError, StoreError
 from routerd.events import Decision, DelegateEvent, Outcome, arm_dispatch, event_name
 from routerd.nearest import nearest
 from routerd.places import config_path
@@ -58,11 +60,15 @@ from routerd.tail.registry import RootStatus
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 DECISIONS_KEPT = 1024
 """The latest are explained from memory: a decision can be explained as soon as it is answered."""
 PAST_LOOKED_AT = 2000
 OTHERS_TURN_S = 0.0002
 """One `sleep(0)` would put the next piece of work before a waiting request; a short timer does not."""
+SWITCH_S = 0.0005
+"""So soon a thread that is at work in Python lets the one that answers go on; Python's own 5 ms would be felt."""
 WRITER_STUCK_S = 60.0
 """A full disk or a slow one makes the writer wait and say so; longer than this without a word it hangs."""
 
@@ -98,6 +104,7 @@ class Service:
         self._settings = settings
         self._recent: OrderedDict[str, Decision] = OrderedDict()
         self._listeners: dict[Peer, frozenset[str]] = {}
+        self._looking = anyio.CapacityLimiter(1)
         parts.listeners.append(self._outcome)
 
     @property
@@ -193,8 +200,20 @@ class Service:
 
     # --- what is asked of the past ----------------------------------------------------------------------------------
 
+    async def _look(self, look: Callable[[], T]) -> T:
+        """
+        What is found in the database, one look at a time: each keeps Python from answering others for a moment.
+
+        Raises:
+            Overloaded: The database cannot be read.
+        """
+        try:
+            return await anyio.to_thread.run_sync(look, limiter=self._looking)
+        except (StoreError, sqlite3.Error, OSError) as error:
+            raise Overloaded(f"the database cannot be read now: {error}") from None
+
     async def explained(self, decision_id: str) -> Explained | None:
-        return await anyio.to_thread.run_sync(self._explained, decision_id)
+        return await self._look(lambda: self._explained(decision_id))
 
     def _explained(self, decision_id: str) -> Explained | None:
         with closing(read_only(self._core.path)) as connection:
@@ -209,7 +228,7 @@ class Service:
 
     async def status(self) -> StatusResult:
         parts = self._core
-        counts, completions = await anyio.to_thread.run_sync(self._counted)
+        counts, completions, nbytes = await self._look(self._counted)
         roots = parts.tail.status()
         return StatusResult(
             version=__version__,
@@ -217,13 +236,13 @@ class Service:
             sources=_sources(roots, completions),
             counts=Counts(**msgspec.to_builtins(counts)),
             queue=QueueState(pending=parts.writer.pending, capacity=CAPACITY),
-            db=DatabaseState(path=str(parts.path), bytes=parts.path.stat().st_size, schema=SCHEMA_VERSION),
+            db=DatabaseState(path=str(parts.path), bytes=nbytes, schema=SCHEMA_VERSION),
             policy=parts.engine.policy,
         )
 
-    def _counted(self) -> tuple[reader.Counts, dict[str, dict[str, int]]]:
+    def _counted(self) -> tuple[reader.Counts, dict[str, dict[str, int]], int]:
         with closing(read_only(self._core.path)) as connection:
-            return reader.counts(connection), reader.completions(connection)
+            return reader.counts(connection), reader.completions(connection), self._core.path.stat().st_size
 
     # --- what is changed --------------------------------------------------------------------------------------------
 
@@ -236,6 +255,9 @@ class Service:
         except ConfigError as error:
             log.error("configuration refused, the old one stays in force", reason=str(error))
             raise InvalidParams(str(error), {"path": str(path), "reason": str(error)}) from None
+        except (StoreError, sqlite3.Error) as error:
+            log.error("outcomes cannot be read, the old configuration stays in force", reason=str(error))
+            raise Overloaded(f"the old configuration stays in force: {error}") from None
         log.info("configuration reloaded", path=str(path), changed=changed)
         return ReloadResult(path=None if path is None else str(path), changed=changed)
 
@@ -273,6 +295,7 @@ async def serve(
                 config.socket, connections_max=raise_file_limit(config.socket.connections_max)
             )
             await parts.load_prices()
+            sys.setswitchinterval(SWITCH_S)
             async with anyio.create_task_group() as running:
                 async with serving(listening, Handlers(service, service.unsubscribe), limits):
                     for task in (parts.warm, parts.tail.follow, parts.refresh, parts.snapshots, service.watch_sources):
@@ -336,7 +359,7 @@ async def _until_stopped(service: Service) -> None:
             if number != signal.SIGHUP:
                 return
             notify.reloading(os.environ)
-            with suppress(InvalidParams):  # said in the log; the old configuration stays in force
+            with suppress(RequestError):  # said in the log; the old configuration stays in force
                 await service.reload()
             notify.ready(os.environ)
 

@@ -36,6 +36,8 @@ ALL_FEATURES: Final = frozenset(get_args(FeatureName))
 SCOPES_SOLVED_MAX: Final = 8
 STICKY_MAX: Final = 512
 HANDS_MAX: Final = 64
+SPANS_MIN: Final = 4.0
+"""A half-life is no shorter than so many spans: what ages together must not differ by much."""
 
 
 class ArmView(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,12 +124,13 @@ class Engine:
     def __init__(self, config: Config, catalog: CatalogLike, rng: np.random.Generator) -> None:
         self._rng = rng
         self._points = Points(rng)
-        self._evidence = Evidence(config.learning.span_days * DAY_S)
+        learning = config.learning
+        self._evidence = Evidence(min(learning.span_days, learning.half_life_days / SPANS_MIN) * DAY_S)
         self._revision = 0
         self._changed: dict[str, int] = {}
         self._spending = Spending()
         self._allowance = Allowance()
-        names = frozenset(config.learning.features)
+        names = frozenset(learning.features)
         self._names = None if names == ALL_FEATURES else names
         self.reconfigure(config, catalog)
 
@@ -226,7 +229,7 @@ class Engine:
             if before is not None and before.span == span and self._changed[arm] <= before.revision:
                 moments[row] = before.moments[before.posterior.rows[arm]]
             else:
-                moments[row] = self._moments(scope, arm, now)
+                np.add(*self._counted(scope, arm, now), out=moments[row])
         used = self._used(scope)
         yield
         posterior = yield from Posterior.in_steps(arms, moments, attributes, PRIORS)
@@ -241,8 +244,11 @@ class Engine:
         arms = self._evidence.arms(Evidence.everywhere)
         return sorted(arms, key=lambda arm: (-self._evidence.count(scope, arm), arm))
 
-    def _moments(self, scope: str, arm: str, now: float) -> Floats:
-        """What counts for an arm in a scope: other scopes at a discount, what others chose up to a bound."""
+    def _counted(self, scope: str, arm: str, now: float) -> tuple[Floats, Floats]:
+        """
+        What counts for an arm in a scope, of its own decisions and of what others chose: other scopes at a discount,
+        the latter up to a bound.
+        """
         learning = self._config.learning
         half_life_s = learning.half_life_days * DAY_S
         own, observed = self._evidence.decayed(Evidence.everywhere, arm, now, half_life_s)
@@ -251,7 +257,7 @@ class Engine:
             own = own_here + learning.scope_pooling * (own - own_here)
             observed = observed_here + learning.scope_pooling * (observed - observed_here)
         bound = np.minimum(1.0, learning.observed_max / np.maximum(observed[:, 0, 0], 1e-9))
-        return own + bound[:, None, None] * observed
+        return own, bound[:, None, None] * observed
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
@@ -273,9 +279,9 @@ class Engine:
         key = _sticky_key(request)
         if key is not None and (made := self._sticky.get(key)) and 0 <= now - made.at <= self._config.policy.sticky_s:
             keys = () if request.ref is None else ref_keys(request.ref)
-            return msgspec.structs.replace(made, decision_id=decision_id, at=now, keys=keys)
+            return msgspec.structs.replace(made, decision_id=decision_id, at=now, keys=keys, top=request.top)
         made = self._decide(request, now, decision_id, prices)
-        if key is not None:
+        if key is not None and not request.dry_run:
             self._sticky[key] = made
             self._sticky.move_to_end(key)
             while len(self._sticky) > STICKY_MAX:
@@ -294,11 +300,16 @@ class Engine:
             config=self._config,
             policy=self.policy,
         )
-        if made.explored and not request.dry_run:
+        if not request.dry_run:
+            self.tried(made)
+        return made
+
+    def tried(self, made: Decision) -> None:
+        """Counts a decision against the allowance of its day, where it tries something; one of an earlier run too."""
+        if made.explored:
             best, tried = made.considered[0].expected, made.expected
             minutes = (tried.wall_time_ms.mean - best.wall_time_ms.mean) / MS_PER_MINUTE
-            self._allowance.take(tried.cost_usd.mean - best.cost_usd.mean, minutes, now)
-        return made
+            self._allowance.take(tried.cost_usd.mean - best.cost_usd.mean, minutes, made.at)
 
     def features(self, task: Task) -> Features:
         """
@@ -399,14 +410,10 @@ class Engine:
         What the belief in an arm's success rests on: the weight of routerd's own decisions, that of other people's
         choices in logs as far as it counts, and what the prior of the arm's own effect is worth, all in outcomes.
         """
-        learning = self._config.learning
-        own, observed = self._evidence.decayed(scope, arm, now, learning.half_life_days * DAY_S)
+        scope = scope if self._evidence.arms(scope) else Evidence.everywhere
+        own, observed = self._counted(scope, arm, now)
         prior = PRIORS[0]
-        return (
-            float(own[0, 0, 0]),
-            min(float(observed[0, 0, 0]), learning.observed_max),
-            float((prior.noise_sd / prior.arm_sd[0]) ** 2),
-        )
+        return float(own[0, 0, 0]), float(observed[0, 0, 0]), float((prior.noise_sd / prior.arm_sd[0]) ** 2)
 
     def sums(self, scope: str, now: float) -> Sums:
         """What belief in a scope is solved from, for what is reckoned outside of a decision."""
@@ -441,7 +448,8 @@ class Engine:
 
 
 def _sticky_key(request: Recommend) -> bytes | None:
-    """What makes two questions the same: all but the ref, within a session. A dry run is not remembered."""
-    if request.task.session_id is None or request.dry_run:
+    """What makes two questions the same within a session: all but what names the unit, and what is shown of it."""
+    if request.task.session_id is None:
         return None
-    return blake2b(msgspec.msgpack.encode(msgspec.structs.replace(request, ref=None)), digest_size=16).digest()
+    asked = msgspec.structs.replace(request, ref=None, top=0, dry_run=False)
+    return blake2b(msgspec.msgpack.encode(asked), digest_size=16).digest()

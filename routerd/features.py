@@ -103,7 +103,7 @@ _FILE: Final = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})(?![\w/(])")
 _FILE_MATCHES_MAX: Final = 256
 _PATH_CHARS_MAX: Final = 160
 _TEST: Final = re.compile(r"(?:^|[/\\._-])(?:tests?|specs?|__tests__|e2e)(?:[/\\._-]|$)|(?<=[a-z])Tests?$", re.ASCII)
-_POSITION: Final = re.compile(r":\d+:\d+")
+_POSITION: Final = re.compile(r"(?<=[^\W\d]):\d+:\d+")  # of a file: times and ports have a digit before the colon
 _FRAME: Final = re.compile(r"\n\s{1,16}at [^\n]{1,200}:\d+")
 _QUESTION_MARKS: Final = ("?", "？", "؟", "⁇", "՞")  # noqa: RUF001 - the marks of several scripts
 
@@ -212,7 +212,7 @@ def _shape(text: str, goal: str) -> Features:
     return {
         "question": goal.rstrip().endswith(_QUESTION_MARKS),
         "code_fence": "```" in text,
-        "stack_trace": ", line " in text or _POSITION.search(text) is not None or _FRAME.search(text) is not None,
+        "stack_trace": '", line ' in text or _POSITION.search(text) is not None or _FRAME.search(text) is not None,
         "diff": "\n@@ -" in text or "\ndiff --git " in text or text.startswith("diff --git "),
         "files": len(sorts),
         "tests": sum(_TEST.search(path) is not None for path in files),

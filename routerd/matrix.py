@@ -7,7 +7,8 @@ The reward of a choice is
 
 where c is its cost in US dollars (its wall time in a file that gives no cost) and c95 the 95th percentile over the
 whole matrix. Files are read strictly where a slip would falsify a score (every task has an outcome of every arm, costs
-are given for all choices or for none) and leniently where it would not: members that are not known are passed over.
+are given for all choices or for none) and leniently where it would not: members that are not known are passed over, and
+so are wall times that only some outcomes have, where costs are given.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from routerd.errors import UsageError
+from routerd.errors import InvalidParams, UsageError
 from routerd.events import Dispatch, Fraction, NotNegative, Task, Whole, arm_id
+from routerd.features import extract
 
 Floats = npt.NDArray[np.float64]
 S = TypeVar("S")
@@ -124,20 +126,22 @@ def read(lines: Iterable[bytes]) -> Matrix:
     rows: _Rows = []
     for number, line in numbered:
         row = _decoded(line, _Row, number, "a task with its outcomes")
+        _check_features(row.task, number)
         _check_same(row.outcomes, head.arms, number)
         tasks.append(row.task)
         rows.append((number, [row.outcomes[name] for name in head.arms]))
     if not tasks:
         raise _bad(number, "the file ends without a task; every line after the first is one")
     names = list(head.arms)
+    cost_usd = _column(rows, "cost_usd", names)
     return Matrix(
         name=head.name,
         source=head.source,
         arms=head.arms,
         tasks=tasks,
         succeeded=np.array([[float(one.succeeded) for one in row] for _, row in rows]),
-        cost_usd=_column(rows, "cost_usd", names),
-        wall_time_ms=_column(rows, "wall_time_ms", names),
+        cost_usd=cost_usd,
+        wall_time_ms=_column(rows, "wall_time_ms", names, needed=cost_usd is None),
     )
 
 
@@ -163,10 +167,18 @@ def _check_same(outcomes: Mapping[str, object], arms: Mapping[str, object], numb
         raise _bad(number, f"an outcome of {unknown[0]!r}, which the first line does not name")
 
 
-def _column(rows: _Rows, member: str, names: list[str]) -> Floats | None:
-    """One member of every outcome, (n, K), or None where it is never given."""
+def _check_features(task: Task, number: int) -> None:
+    try:
+        extract(task)
+    except InvalidParams as error:
+        raise _bad(number, error.message) from None
+
+
+def _column(rows: _Rows, member: str, names: list[str], *, needed: bool = True) -> Floats | None:
+    """One member of every outcome, (n, K), or None where it is never given, or not `needed` and given for some only."""
     values = [[getattr(one, member) for one in row] for _, row in rows]
-    if all(value is None for row in values for value in row):
+    given = [value is not None for row in values for value in row]
+    if not any(given) or not (needed or all(given)):
         return None
     for (number, _), row in zip(rows, values, strict=True):
         if None in row:

@@ -179,17 +179,26 @@ def settle(unit: Unit, arm_of: ArmOf) -> Record:
         transcript=log.transcript if log else None,
         features=features,
     )
-    if _teaches(record, dispatch):
+    if _teaches(record, dispatch, said=_is_said(unit)):
         overridden = any(report.overridden for report in reports)
         chosen = decided is not None and decided.arm == record.arm and decided.basis in ("learned", "prior")
         record.contribution = _contribution(record, dispatch, own=chosen and not overridden)
     return record
 
 
-def _teaches(record: Record, dispatch: Dispatch) -> bool:
+def _is_said(unit: Unit) -> bool:
     """
-    Whether the posteriors learn of it: nothing of what still runs, of a turn that handed its work on, or of an unknown
-    model.
+    Whether somebody said what ran, in a report or in a row that does not repeat a log (`extent`): a dispatch that names
+    no model is what it was, then.
+    """
+    seen = unit.seen
+    return seen is None or (seen.origin.startswith("jsonl:") and seen.completion.extent > 0)
+
+
+def _teaches(record: Record, dispatch: Dispatch, *, said: bool) -> bool:
+    """
+    Whether the posteriors learn of it: nothing of what still runs, of a turn that handed its work on, or of a model
+    that nobody knows; `said` as by `_is_said`.
 
     A censored unit ended before its time for reasons outside the dispatch: neither its verdict nor its time nor its
     cost is what the work would have taken.
@@ -198,7 +207,7 @@ def _teaches(record: Record, dispatch: Dispatch) -> bool:
         return False
     if dispatch.executor == "local":
         return record.delegations == 0
-    return bool(dispatch.model or dispatch.profile or dispatch.agent)
+    return said or bool(dispatch.model or dispatch.profile or dispatch.agent)
 
 
 def _contribution(record: Record, dispatch: Dispatch, *, own: bool) -> Contribution:

@@ -343,7 +343,13 @@ class _Judge:
             saved_hours=saved_in_all(self._effects[WALL_TIME], hours, -1.0) if hours else None,
             saved_usd=saved_in_all(self._effects[COST], dollars, -1.0) if dollars else None,
             audit=audit(
-                self._decisions, self._decisions, baseline, None, tasks=len(told), prices=self._question.prices
+                self._decisions,
+                self._decisions,
+                baseline,
+                None,
+                tasks=sum(task.chosen for task in self._tasks),
+                moved=len(told),
+                prices=self._question.prices,
             ),
         )
 

@@ -432,8 +432,32 @@ def test_a_session_gets_one_answer_to_one_question() -> None:
     assert len({decision.arm for decision in made}) == 1
     assert made[7] == msgspec.structs.replace(made[0], decision_id="d7", at=NOW + 7)
     assert len({ask(one).arm for _ in range(30)}) > 1  # outside a session each question stands alone
+    shown = [ask(one, task=mine, now=NOW + i, top=i % 4, dry_run=i % 2 == 0) for i in range(30)]
+    assert {decision.arm for decision in shown} == {made[0].arm}
+    assert [decision.top for decision in shown[:4]] == [0, 1, 2, 3]
     later = {ask(one, task=mine, now=NOW + i * 3600.0).arm for i in range(1, 40)}
     assert len(later) > 1
+
+
+def test_a_dry_run_is_not_remembered() -> None:
+    one = engine(Config(policy=PolicyConfig(name="epsilon_greedy", epsilon=1.0)))
+    mine = Task(goal="fix it", session_id="s")
+    assert len({ask(one, task=mine, dry_run=True).arm for _ in range(30)}) > 1
+
+
+def test_what_belief_rests_on_is_what_it_is_solved_from() -> None:
+    """In a scope others count by a part, and a scope that has nothing of its own is the default."""
+    one = engine(Config(learning=LearningConfig(scope_pooling=0.3, half_life_days=1e6)))
+    for scope in ("good", "bad"):
+        for number in range(20):
+            one.observe(None, outcome("big", 1.0, own=scope == "good" and number < 5, scope=scope), NOW)
+    one.refresh(NOW)
+    for scope in ("default", "good", "bad", "unused"):
+        made = ask(one, scope=scope, candidates=[model("big")])
+        own, logs, _ = one.shares(scope, "delegate:big", NOW)
+        assert own + logs == pytest.approx(made.expected.success.n, abs=1e-3), scope
+    assert one.shares("good", "delegate:big", NOW)[:2] == pytest.approx((5.0, 15.0 + 0.3 * 20), abs=1e-3)
+    assert one.shares("unused", "delegate:big", NOW)[:2] == pytest.approx((5.0, 35.0), abs=1e-3)
 
 
 # --- belief ---------------------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ def test_every_component_has_a_name() -> None:
         ("raise the limit in config/app.toml", "config"),
         ("it dies:\n  File \"app.py\", line 3, in main\nKeyError: 'x'", "debug"),
         ("main.c:10:4: error: expected ';'", "debug"),
+        ("the nightly run of 12:30:45 on 127.0.0.1:8080:80 was late, see chapter 2, line 4", "open"),
         ("it dies:\nError: x\n    at run (index.js:4)", "debug"),
         ("look at this\ndiff --git a/x.py b/x.py\n", "review"),
         ("see https://example.org/guide.html, e.g. its end. Version 1.2 calls foo.bar() there", "open"),

@@ -167,6 +167,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "cost is negative": (lambda rows: rows[1]["outcomes"]["able"].update(cost_usd=-1), "line 2: "),
     "cost is missing": (lambda rows: rows[3]["outcomes"]["able"].pop("cost_usd"), "line 4: .*'able' has no cost_usd"),
     "the task has no goal": (lambda rows: rows[1]["task"].pop("goal"), "line 2: .*goal"),
+    "a feature has a name of ours": (lambda rows: rows[1]["task"].update(features={"depth": 1}), "line 2: .*depth"),
     "the task has a typing error": (lambda rows: rows[1]["task"].update(kinds="docs"), "line 2: .*kinds"),
     "there are no arms": (lambda rows: rows[0].update(arms={}), "line 1: .*arms"),
     "arms are missing": (lambda rows: rows[0].pop("arms"), "line 1: .*arms"),
@@ -230,6 +231,10 @@ def test_wall_time_is_the_cost_where_no_cost_is_given() -> None:
     both = matrix(rows)
     assert both.wall_time_ms is not None
     assert both.cost.max() == 0.04  # where both are given it is the cost
+    del rows[1]["outcomes"]["able"]["wall_time_ms"]
+    partly = matrix(rows)
+    assert (partly.wall_time_ms, partly.cost.tolist()) == (None, both.cost.tolist())  # nothing rests on it
+    rows[1]["outcomes"]["able"]["wall_time_ms"] = int(both.wall_time_ms[0, list(both.arms).index("able")])
     for line in rows[1:]:
         for outcome in line["outcomes"].values():
             del outcome["cost_usd"]

@@ -80,11 +80,22 @@ def guarded(program: str, call: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if isinstance(error, ExceptionGroup) and (expected := _expected(error)) is not None:
+            return _say(program, str(expected), expected.exit_code)
         if "ROUTERD_DEBUG" in os.environ:
             raise
         kind = type(error).__name__
         return _say(program, f"internal error ({kind}: {error}); set ROUTERD_DEBUG=1 to see where, and report it", 70)
     return result if isinstance(result, int) else 0
+
+
+def _expected(group: ExceptionGroup[Exception]) -> RouterdError | None:
+    """What of some things that went wrong at once routerd expects to; None if something else is among them."""
+    known, other = group.split(RouterdError)
+    first: Exception | None = known
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return first if other is None and isinstance(first, RouterdError) else None
 
 
 def _say(program: str, message: str, code: int) -> int:

@@ -4,6 +4,7 @@ Most verbs ask the daemon and show what it says; what only the others need is im
 """
 
 import importlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 
 from routerd.cli.view import print_json
 from routerd.client import call
-from routerd.errors import ConfigError, RequestError, UnreachableError
+from routerd.errors import ConfigError, RequestError, UnreachableError, UsageError
 from routerd.places import config_path, state_dir
 
 if TYPE_CHECKING:
@@ -43,11 +44,22 @@ def ask(method: str, params: dict[str, Any], common: Common) -> Any:
     The daemon's answer.
 
     Raises:
+        UsageError: A number is not finite.
         UnreachableError: Nobody answers on the socket.
         RequestError: The daemon answers with an error.
     """
+    _check_finite(params)
     given = {name: value for name, value in params.items() if value is not None}
     return call(method, given, socket=common.socket, timeout_s=ANSWER_WITHIN_S)
+
+
+def _check_finite(members: dict[str, Any]) -> None:
+    """JSON has no other numbers. A member has the name of its flag."""
+    for name, value in members.items():
+        if isinstance(value, dict):
+            _check_finite(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"--{name.replace('_', '-')}: must be a finite number, not {value}")
 
 
 def show(answer: Any, common: Common, render: Callable[[Any], None]) -> int:

@@ -109,7 +109,7 @@ def recommend(
         "scope": scope,
         "candidates": candidate or None,
         "incumbent": incumbent,
-        "pinned": _dispatch(pin),
+        "pinned": _dispatch(pin, "--pin"),
         "constraints": _set(constraints) or None,
         "objective": objective,
         "explore": explore,
@@ -123,9 +123,9 @@ def _set(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _dispatch(arm: str | None) -> dict[str, Any] | None:
+def _dispatch(arm: str | None, flag: str) -> dict[str, Any] | None:
     """
-    The dispatch of an arm id, as the wire wants a pin.
+    The dispatch of the arm id that a flag gave, as the wire wants it.
 
     Raises:
         UsageError: It is no arm id.
@@ -137,7 +137,7 @@ def _dispatch(arm: str | None) -> dict[str, Any] | None:
     try:
         dispatch = arm_dispatch(arm)
     except ValueError as error:
-        raise UsageError(f"--pin: {error}") from None
+        raise UsageError(f"{flag}: {error}") from None
     return {name: value for name in dispatch.__struct_fields__ if (value := getattr(dispatch, name)) is not None}
 
 

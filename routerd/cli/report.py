@@ -118,7 +118,7 @@ def report(
         "outcome_id": outcome_id,
         "ref": _set(ref) if agent else None,
         "task": {"goal": goal} if goal is not None else None,
-        "dispatch": _dispatch(dispatch),
+        "dispatch": _dispatch(dispatch, "--dispatch"),
         "scope": scope,
         "overridden": overridden or None,
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import msgspec
+import structlog
 from rich.console import Console
 
 from routerd import daemon
@@ -25,6 +26,8 @@ from routerd.store.database import read_only
 from routerd.summary import tabulate
 from routerd.tail.follow import Tail
 
+log = structlog.get_logger(__name__)
+
 
 def run(
     *, config: Path | None, socket: Path | None, state_dir: Path | None, once: bool, json: bool, check_config: bool
@@ -38,6 +41,7 @@ def run(
     settings = places(config=config, socket=socket, state=state_dir)
     found = daemon.read_config(_existing(settings.config_path))
     logs.configure(found.log)
+    _look_for_seed(found)
     if check_config:
         print(f"{settings.config_path or 'the defaults'}: can be used")
         return 0
@@ -45,6 +49,13 @@ def run(
         return anyio.run(_once, settings, found, json)
     anyio.run(_serve, settings, found)
     return 0
+
+
+def _look_for_seed(config: Config) -> None:
+    """A file to begin with that is not there is no reason not to begin: it may come later, or be learnt already."""
+    seed = config.cold_start.seed_from
+    if seed is not None and not os.path.exists(os.path.expanduser(seed)):
+        log.warning("nothing to begin with: there is no such file", key="cold_start.seed_from", path=seed)
 
 
 def places(*, config: Path | None = None, socket: Path | None = None, state: Path | None = None) -> Settings:

@@ -33,7 +33,7 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else 140
-    return Console(file=stream, highlight=False, soft_wrap=False, width=width, markup=False)
+    return Console(file=stream, highlight=False, soft_wrap=False, width=width, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:

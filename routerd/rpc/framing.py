@@ -30,9 +30,9 @@ class Lines:
         self._bytes = bytearray()
         self._searched = 0  # so that a line that comes byte by byte is not searched anew at each of them
 
-    def __bool__(self) -> bool:
-        """Whether anything is held, be it a whole line or the beginning of one."""
-        return bool(self._bytes)
+    def __len__(self) -> int:
+        """How many bytes are held, be it a whole line or the beginning of one."""
+        return len(self._bytes)
 
     def feed(self, data: bytes) -> None:
         """Takes in what was received."""

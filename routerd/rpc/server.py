@@ -25,7 +25,7 @@ import structlog
 from msgspec import UNSET, UnsetType
 
 from routerd.config import SocketConfig
-from routerd.errors import ParseError, RequestError, ShuttingDown
+from routerd.errors import Overloaded, ParseError, RequestError, ShuttingDown
 from routerd.rpc.framing import Lines, LineTooLong
 from routerd.rpc.jsonrpc import Id, Refused, failure, notification, read_request, reply
 from routerd.rpc.messages import Params
@@ -38,11 +38,14 @@ TURN_S: Final = 0.001
 WRITE_BYTES: Final = 65_536
 """Replies are joined into writes of about so much."""
 
+HALF_SENT_BYTES_MAX: Final = 128 * 1024 * 1024
+"""So much may be held of lines without their end, all connections together: of thousands, each within its limit."""
+
 EVENT_BYTES_MAX: Final = 4 * 1024 * 1024
 """A subscriber that has so much to read and does not is cut off."""
 
 DROP_S: Final = 1.0
-"""After too long a line, what comes is dropped for so long at most (CONTRACT §3)."""
+"""After a line that cannot be held, what comes is dropped for so long at most (CONTRACT §3)."""
 
 LINGER_S: Final = 1.0
 """A peer that does not take its last replies is waited for so long."""
@@ -89,6 +92,7 @@ class Connection(asyncio.Protocol):
         "_dropping",
         "_ended",
         "_flushing",
+        "_half_sent",
         "_held",
         "_lines",
         "_out",
@@ -108,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[_Slot] = deque()  # from the first request that waits on
         self._out: list[bytes] = []  # may be written, and is not yet
         self._held = 0  # bytes in both
+        self._half_sent = 0  # bytes that wait for more, as the server knows
         self._reading = True
         self._writable = True
         self._yielded = False  # others have their turn, and `_work` is to be called again
@@ -127,6 +132,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._lines = Lines(0)
+        self._count_half_sent()
         self._out.clear()
         self._server.leave(self)
 
@@ -139,6 +145,9 @@ class Connection(asyncio.Protocol):
             return
         self._lines.feed(data)
         self._work()
+        if self._half_sent and self._server.half_sent > HALF_SENT_BYTES_MAX and not self._ended:
+            self._lines = Lines(self._server.limits.line_bytes_max)
+            self._drop(Overloaded("too many lines are half sent: send this one again, on a new connection"))
 
     def eof_received(self) -> bool:
         """The peer will say no more; it may still want the replies."""
@@ -192,7 +201,7 @@ class Connection(asyncio.Protocol):
             try:
                 line = self._lines.take()
             except LineTooLong as error:
-                self._drop(error)
+                self._drop(error, ended=error.ended)
                 return
             if line is None:
                 left = False
@@ -200,11 +209,16 @@ class Connection(asyncio.Protocol):
             self._answer(line)
             if self._lines and self._server.time() > until:
                 break
+        self._count_half_sent()
         self._flush()
         self._yielded = left and not self._blocked
         if self._yielded:
             self._server.soon(self._work)
         self._read_if_able()
+
+    def _count_half_sent(self) -> None:
+        self._server.half_sent += len(self._lines) - self._half_sent
+        self._half_sent = len(self._lines)
 
     @property
     def _blocked(self) -> bool:
@@ -254,10 +268,11 @@ class Connection(asyncio.Protocol):
             self._held += len(line)
             self._flush_soon()
 
-    def _drop(self, error: LineTooLong) -> None:
-        """The line is too long: says so, takes in what its sender has yet to send, and closes."""
+    def _drop(self, error: RequestError, *, ended: bool = False) -> None:
+        """A line that cannot be held: says so, takes in what its sender has yet to send of it, and closes."""
+        self._count_half_sent()
         self._add(failure(None, error))
-        if error.ended:
+        if ended:
             self.end()
             return
         self._dropping = True
@@ -349,6 +364,7 @@ class Server:
         self.soon = loop.call_soon
         self.later = loop.call_later
         self.connections: set[Connection] = set()
+        self.half_sent = 0
         self.stopping = False
         self._uid = uid
         self._loop = loop

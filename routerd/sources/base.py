@@ -30,6 +30,9 @@ FileKind = Literal["lines", "document", "database"]
 IDLE_AFTER_S = 3600.0
 """A unit with no end in a log that nobody has touched for so long has ended, unknown (CONTRACT §4)."""
 
+HEAD_BYTES = 64 * 1024
+"""So much of a file may be looked at to claim it."""
+
 GOAL_CHARS_MAX = 16_384
 """Of a task's text no more is kept in memory; features look at no more."""
 
@@ -99,7 +102,12 @@ class Machine(Protocol):
     """Items that could not be read."""
 
     def feed(self, item: Item) -> None:
-        """Takes in one item; never raises on what a log may hold."""
+        """
+        Takes in one item; never raises on what a log may hold.
+
+        A machine whose logs a person writes may say what it could not use, and why, in a list `refused` of its own;
+        the reader takes it from there.
+        """
 
     def drain(self, *, idle: bool) -> list[Completion]:
         """

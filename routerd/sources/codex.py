@@ -31,7 +31,7 @@ from typing import Any, Final
 import msgspec
 
 from routerd.events import UNKNOWN, Completion, unit_key
-from routerd.sources.base import Claim, Emitter, Item, Line, Machine, Query
+from routerd.sources.base import HEAD_BYTES, Claim, Emitter, Item, Line, Machine, Query
 from routerd.sources.codex_records import decode, skim
 from routerd.sources.codex_thread import NAME, Thread
 from routerd.sources.codex_turns import AGENT, Spawn, Unit
@@ -159,11 +159,14 @@ class CodexSource:
         return True
 
     def claim(self, root: str, path: str, head: Callable[[], bytes]) -> Claim | None:
-        """A rollout belongs to the root session that its first record names."""
+        """A rollout belongs to the root session that its first record names, once that is written."""
         name = NAME.search(path)
         if name is None:
             return None
-        found = _SESSION.findall(head().partition(b"\n")[0])
+        first, newline, _ = (begin := head()).partition(b"\n")
+        if not newline and len(begin) < HEAD_BYTES:
+            return None
+        found = _SESSION.findall(first)
         named = {key: value.decode(errors="replace") for key, value in reversed(found)}
         return Claim(named.get(b"session_id") or named.get(b"parent_thread_id") or name[1], "lines")
 

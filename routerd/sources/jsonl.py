@@ -13,8 +13,9 @@ Members (`outcome.schema.json` beside this says the same to a machine):
     cost_tokens       what it cost, in tokens of any kind, or
     cost_usd          in US dollars; both may stand
     tokens            {input, output, cache_read, cache_write}, disjoint, instead of cost_tokens
-    at | finished_at  when it ended, Unix seconds
-    id                names the outcome: a later row with the same id replaces it
+    at | finished_at  when it ended, Unix seconds; without it, when the file was last written
+    id                names the outcome: a later row of the file with the same id replaces it; of rows in several
+                      files that of the path which sorts last is believed
     ref               names the unit of work as an agent's log does, see the socket
     keys              names the unit as routerd itself does (`outcomes.id`): a row and a log that tell of one unit are
                       one outcome, and the log is believed
@@ -60,6 +61,8 @@ from routerd.sources.values import NOT_JSON
 AGENT: Final = "jsonl"
 
 BOM: Final = b"\xef\xbb\xbf"
+REFUSED_MAX: Final = 20
+"""Of the rows of one file that cannot be used so many are named; `routerctl import` names all."""
 
 Amount = Annotated[float, Meta(ge=0.0, le=2.0**53)]
 """A count or milliseconds; tables turn whole numbers into 1200.0."""
@@ -250,6 +253,8 @@ class JsonlMachine:
 
     def __init__(self) -> None:
         self.quarantined = 0
+        self.refused: list[str] = []
+        self._lines = 0
         self._told: list[Completion] = []
         self._times: dict[bytes, int] = {}
 
@@ -258,14 +263,23 @@ class JsonlMachine:
         if not isinstance(item, Line):
             self.quarantined += 1
             return
+        self._lines += 1
         try:
             row, told = _read(item.data, item.path)
-        except ValueError:
-            self.quarantined += bool(item.data.removeprefix(BOM).strip())
+        except ValueError as error:
+            if item.data.removeprefix(BOM).strip():
+                self._refuse(item.path, str(error))
             return
         if row.id is None and row.keys is None:
             told = msgspec.structs.replace(told, keys=self._numbered(told.keys))
         self._told.append(told)
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self.quarantined += 1
+        if self.quarantined <= REFUSED_MAX:
+            self.refused.append(f"{path}, line {self._lines}: {reason}")
+        elif self.quarantined == REFUSED_MAX + 1:
+            self.refused.append(f"{path}, line {self._lines} and later: more of them; `routerctl import` names all")
 
     def _numbered(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         name = blake2b(keys[0].encode(), digest_size=8).digest()

@@ -54,6 +54,11 @@ def prepare(path: Path, now: float) -> Path | None:
     """
     try:
         _refuse_newer(path)
+        if _mark(path).exists():
+            aside = set_aside(path, now)
+            _migrate(path)
+            _mark(path).unlink()
+            return aside
         _migrate(path)
     except sqlite3.DatabaseError as error:
         if not is_corrupt(error):
@@ -67,6 +72,34 @@ def prepare(path: Path, now: float) -> Path | None:
 def is_corrupt(error: sqlite3.Error) -> bool:
     """Whether an error says that the file is damaged, and not that the disk, permissions or others are in the way."""
     return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+
+
+def mark_damaged(path: Path) -> None:
+    """Has the next start set the database aside: in a large one it would not look for damage."""
+    _mark(path).touch()
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.damaged")
+
+
+def at_its_place(path: Path) -> Callable[[], None]:
+    """A function that raises `sqlite3.OperationalError` once another file, or none, lies where one lies now."""
+
+    def identity() -> tuple[int, int] | None:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    opened = identity()
+
+    def check() -> None:
+        if identity() != opened:
+            raise sqlite3.OperationalError(f"{path} was moved or deleted below the running daemon: restart routerd")
+
+    return check
 
 
 class Connection(aiosqlite.Connection):

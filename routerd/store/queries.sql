@@ -96,6 +96,9 @@ FROM outcomes WHERE ended = 1;
 -- name: decision
 SELECT body FROM decisions WHERE id = ?;
 
+-- name: explored_since
+SELECT body FROM decisions WHERE at >= ? AND explored ORDER BY at;
+
 -- name: outcome_of_decision
 SELECT id, arm, succeeded, signal, censored, wall_time_ms, cost_usd, ended_at, ended
 FROM outcomes WHERE id = (SELECT outcome_id FROM outcome_keys WHERE key = ?);

@@ -1,6 +1,7 @@
 """Questions to the database, each a function on a read-only connection; none is asked on the way to an answer."""
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -94,6 +95,12 @@ def decision(connection: sqlite3.Connection, decision_id: str) -> Decision | Non
     """A decision as it was made."""
     row = connection.execute(queries()["decision"], (decision_id,)).fetchone()
     return decision_of(row[0]) if row else None
+
+
+def explored_since(connection: sqlite3.Connection, at: float) -> Iterator[Decision]:
+    """The decisions since a time, Unix seconds, that tried something, in order."""
+    for (body,) in connection.execute(queries()["explored_since"], (at,)):
+        yield decision_of(body)
 
 
 def outcome_of(connection: sqlite3.Connection, decision_id: str) -> dict[str, Any] | None:

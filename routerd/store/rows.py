@@ -152,10 +152,10 @@ def file_row(checkpoint: Checkpoint) -> Values:
         checkpoint.agent,
         spelt(checkpoint.group),
         checkpoint.kind,
-        stat.dev,
+        _signed(stat.dev),
         _signed(stat.ino),
         stat.size,
-        stat.mtime_ns,
+        _signed(stat.mtime_ns),
         checkpoint.position,
         checkpoint.checked,
     )
@@ -169,12 +169,15 @@ def file_of(row: Values) -> Checkpoint:
         agent=agent,
         group=group,
         kind=kind,
-        stat=Stat(dev, ino % 2**64, size, mtime_ns),
+        stat=Stat(dev % 2**64, ino % 2**64, size, mtime_ns),
         position=position,
         checked=bool(checked),
     )
 
 
 def _signed(number: int) -> int:
-    """SQLite's integers are signed; inode numbers of some file systems use all 64 bits."""
-    return number - 2**64 if number >= 2**63 else number
+    """
+    SQLite's integers have 64 bits and a sign; the numbers of some file systems use all 64 bits, and a time may be
+    anything. One that comes back otherwise has its file read again, no more.
+    """
+    return (number + 2**63) % 2**64 - 2**63

@@ -25,10 +25,10 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from routerd.config import StoreConfig
-from routerd.errors import Overloaded, RequestError
+from routerd.errors import Overloaded, RequestError, StoreError
 from routerd.records import ArmOf, Report
 from routerd.store.batch import Answer, Change, News, Plan, Reported, planning, wanted
-from routerd.store.database import Connection
+from routerd.store.database import Connection, is_corrupt
 from routerd.store.statements import look_up, put_snapshot, transact
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,7 @@ LOG_WRITES_MAX = 16
 UNWRITABLE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """What is wrong with a row. Every other error of SQLite is one of the file, the disk or another process."""
 
+Check = Callable[[], None]
 OnChange = Callable[[Sequence[Change]], None]
 
 
@@ -75,15 +76,31 @@ class Writer:
 
     Run `serve` in a task; `put` for logs (waits while the stream is full), `put_soon` for decisions (never waits),
     `commit` for reports (returns once they are on disk). `close` ends `serve` when all that was put is written.
+
+    Args:
+        connection: The writing one.
+        config: How much is one batch.
+        arm_of: The arm of a dispatch.
+        on_change: Told what is on disk.
+        check: Called before each batch; raises a `sqlite3.Error` where it would be written to no avail.
     """
 
-    def __init__(self, connection: Connection, config: StoreConfig, *, arm_of: ArmOf, on_change: OnChange) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        config: StoreConfig,
+        *,
+        arm_of: ArmOf,
+        on_change: OnChange,
+        check: Check = lambda: None,
+    ) -> None:
         self.dropped = 0
         self.moved_at = time.monotonic()
         self._connection = connection
         self._config = config
         self._arm_of = arm_of
         self._on_change = on_change
+        self._check = check
         self.turn = anyio.Lock()
         self._room = anyio.Semaphore(LOG_WRITES_MAX)
         self._asked: set[_Write] = set()
@@ -156,7 +173,12 @@ class Writer:
         self._send.close()
 
     async def serve(self) -> None:
-        """Writes batch after batch until `close`; a batch once begun is finished, whoever cancels."""
+        """
+        Writes batch after batch until `close`; a batch once begun is finished, whoever cancels.
+
+        Raises:
+            StoreError: The database is damaged.
+        """
         async with self._receive, anyio.create_task_group() as tasks:
             tasks.start_soon(self._remind)
             async for first in self._receive:
@@ -195,6 +217,7 @@ class Writer:
             news = [item for write in batch for item in write.news]
             try:
                 async with self.turn:
+                    self._check()
                     existing = await self._connection.run(partial(look_up, wants=wanted(news)))
                     result = Plan()
                     for _ in planning(result, news, existing, self._arm_of):
@@ -206,6 +229,8 @@ class Writer:
                 return
             except sqlite3.Error as error:
                 self._fail(batch, error)
+                if is_corrupt(error):
+                    raise StoreError(f"the database is damaged ({error}): start again, and it is set aside") from None
                 if not self._closing:
                     await anyio.sleep(RETRY_AFTER_S)
                 continue

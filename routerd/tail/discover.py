@@ -53,15 +53,17 @@ def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
 
-def obstacle(root: str) -> str | None:
-    """Why nothing can be read in a root that is there; None where it can be, or where there is none."""
+def obstacle(agent: str, root: str) -> str | None:
+    """Why nothing of an agent can be read in a root that is there; None where it can be, or where there is none."""
     try:
         with os.scandir(root) as entries:
             next(entries, None)
     except FileNotFoundError:
         return None
     except NotADirectoryError:
-        return None if os.access(root, os.R_OK) and root.endswith((".jsonl", ".ndjson")) else "it is not a directory"
+        if not root.endswith((".jsonl", ".ndjson")):
+            return "it is not a directory" + (", nor a file named *.jsonl or *.ndjson" if agent == "jsonl" else "")
+        return None if os.access(root, os.R_OK) else "Permission denied"
     except OSError as error:
         return error.strerror or "it cannot be opened"
     return None

@@ -7,11 +7,10 @@ from contextlib import contextmanager, suppress
 
 import zstandard
 
-from routerd.sources.base import FileKind
+from routerd.sources.base import HEAD_BYTES, FileKind
 from routerd.tail.checkpoint import Stat
 
 BLOCK_BYTES = 256 * 1024
-HEAD_CLAIM_BYTES = 64 * 1024
 DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -109,8 +108,8 @@ def head_of(path: str) -> bytes:
     try:
         with opened(path) as descriptor:
             if path.endswith(".zst"):
-                return next(decompressed(descriptor), b"")[:HEAD_CLAIM_BYTES]
-            return os.pread(descriptor, HEAD_CLAIM_BYTES, 0)
+                return next(decompressed(descriptor), b"")[:HEAD_BYTES]
+            return os.pread(descriptor, HEAD_BYTES, 0)
     except (OSError, zstandard.ZstdError):
         return b""
 

@@ -123,7 +123,7 @@ class Tail:
         self.discovered.set()
 
     async def _discover_root(self, agent: str, root: str, below: str | None = None) -> set[str]:
-        if (reason := obstacle(root)) is not None:
+        if (reason := obstacle(agent, root)) is not None:
             self.reading.cannot(agent, root, reason)
         else:
             self.reading.unreadable.pop(root, None)

@@ -45,6 +45,7 @@ class Advance(msgspec.Struct, kw_only=True):
         bytes_read: For progress.
         done: Everything that is there was taken in.
         unreadable: Why files could not be read, by path.
+        refused: What in them could not be used, and why, for a person; only where a source tells.
         afresh: A file was not what it was: the group is read from its beginning.
     """
 
@@ -53,6 +54,7 @@ class Advance(msgspec.Struct, kw_only=True):
     bytes_read: int
     done: bool
     unreadable: dict[str, str]
+    refused: list[str] = []
     afresh: bool = False
 
 
@@ -95,6 +97,7 @@ class GroupReader:
         self._taken: dict[str, Stat] = {}
         self._running: list[frozenset[str]] = []
         self._given: dict[str, Checkpoint] = {}
+        self._written_at: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Open files stay behind: the next reading opens its own."""
@@ -130,6 +133,7 @@ class GroupReader:
             budget_bytes: Stop after about so many bytes; `done` tells whether more is there.
         """
         stats = {path: stat for path, kind in files.items() if (stat := look(path, kind)) is not None}
+        self._written_at = max((stat.mtime_ns / 1e9 for stat in stats.values()), default=self._written_at)
         for path in self._given.keys() - stats.keys():
             del self._given[path]  # should it come back, whoever asks is told again how far it was read
         step = Advance(seen=[], checkpoints=[], bytes_read=0, done=True, unreadable={})
@@ -184,7 +188,7 @@ class GroupReader:
             with suppress(OSError):
                 self._read_on(moved, budget - step.bytes_read, step)
             if moved.machine is not self.machine:
-                step.seen += [describe(one, self._origin) for one in moved.machine.drain(idle=False)]
+                step.seen += [self._described(one, describe) for one in moved.machine.drain(idle=False)]
             found = [path for path, stat in stats.items() if moved.file.is_at(stat)]
             if step.bytes_read >= budget:
                 step.done = False
@@ -297,9 +301,22 @@ class GroupReader:
             self._running = [unit for unit in self._running if not unit & keys]
             if not completion.ended and not completion.void:
                 self._running.append(keys)
-            step.seen.append(describe(completion, self._origin))
+            step.seen.append(self._described(completion, describe))
+        step.refused += self._refused()
         if idle:
             self._running = []
+
+    def _refused(self) -> list[str]:
+        refused: list[str] = getattr(self.machine, "refused", [])
+        told = refused.copy()
+        refused.clear()
+        return told
+
+    def _described(self, completion: Completion, describe: DescribeFn) -> Seen:
+        """What the store keeps. What ended, and nobody wrote down when, had ended when its files were last written."""
+        if completion.ended and completion.ended_at is None and not completion.void:
+            completion = msgspec.structs.replace(completion, ended_at=self._written_at)
+        return describe(completion, self._origin)
 
     @property
     def _origin(self) -> str:

@@ -299,7 +299,7 @@ class Reading:
         group.failures += 1
         group.begun = False
         # What the error says may hold a piece of the log: only its kind is told.
-        log.error("reading failed", agent=group.agent, group=group.name, error=type(error).__name__)
+        log.error("reading failed", agent=group.agent, group=group.name, error=error)
         self._release(group, again=True)
 
     async def _advance(self, group: Group, reader: GroupReader, budget_bytes: int) -> Advance:
@@ -326,6 +326,8 @@ class Reading:
             self.unreadable.pop(path, None)
         for path, reason in advance.unreadable.items():
             self.cannot(group.agent, path, reason)
+        for reason in advance.refused:
+            log.warning("row left out", at=reason)
         for checkpoint in advance.checkpoints:
             self._registry.took(checkpoint)
         return advance.checkpoints

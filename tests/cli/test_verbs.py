@@ -198,3 +198,24 @@ def test_once_with_no_logs_says_where_it_looked(alone: Place) -> None:
     done = alone.run("routerd", "--once", check=True)
     assert str(alone.home / ".claude/projects") in done.stderr
     assert "(not there)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("recommend", "x", "--max-cost-usd", "nan"), "--max-cost-usd: must be a finite number, not nan"),
+        (("recommend", "x", "--min-success", "inf"), "--min-success: must be a finite number, not inf"),
+        (("report", "--goal", "x", "--dispatch", "local", "--cost-usd", "inf"), "--cost-usd: must be a finite number"),
+        (("report", "--goal", "x", "--dispatch", "foo"), "--dispatch: 'foo' is no arm id"),
+        (("recommend", "x", "--pin", "foo"), "--pin: 'foo' is no arm id"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_is_named(daemon: Daemon, arguments: tuple[str, ...], said: str) -> None:
+    done = daemon.place.run("routerctl", *arguments)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_an_arm_is_shown_as_it_is_spelt(daemon: Daemon) -> None:
+    """Some terminals' libraries make pictures of words between colons."""
+    done = daemon.place.run("routerctl", "recommend", "x", "--candidate", "delegate:llama:x", "--candidate", "local")
+    assert "delegate:llama:x" in done.stdout

@@ -60,7 +60,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             outcome = {"succeeded": goal == good, "wall_time_ms": 1000, "cost_usd": 0.01}
             for _ in range(10):
                 running.ask("report", task=task, dispatch=ran, outcome=outcome)
-        running.until(lambda: len(running.ask("arms")["arms"]) >= 4)
+        taught = 10 * 3 - 0.1
+        running.until(
+            lambda: sum(one["posterior"]["success"]["n"] > taught for one in running.ask("arms")["arms"]) == len(ARMS)
+        )
         yield running
 
 

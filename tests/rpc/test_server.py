@@ -6,6 +6,7 @@ import random
 import socket
 import time
 import tracemalloc
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 
 from routerd.errors import NoArmLeft
 from routerd.rpc import server as server_module
-from routerd.rpc.server import EVENT_BYTES_MAX
+from routerd.rpc.server import EVENT_BYTES_MAX, HALF_SENT_BYTES_MAX
 from tests.rpc.conftest import Start
 from tests.rpc.fake import connect, ids, report, request, until
 
@@ -406,3 +407,21 @@ async def test_a_subscriber_that_does_not_read_is_cut_off(daemon: Start) -> None
                     await asyncio.sleep(0)
         assert [one["event"] for one in logged] == ["subscriber cut off: it does not read its events"]
         assert EVENT_BYTES_MAX < sent < 2 * EVENT_BYTES_MAX
+
+
+async def test_lines_that_are_half_sent_take_no_more_memory_than_they_may_together(daemon: Start) -> None:
+    """Each is within its own limit; who would make it too much is refused, and others are answered as ever."""
+    async with daemon() as one, one.client() as other, AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(one.client()) for _ in range(HALF_SENT_BYTES_MAX // 1_000_000 + 20)]
+        for client in clients:
+            client.send(b" " * 1_000_000)
+            await client.writer.drain()
+        answer = await clients[-1].read()
+        assert (answer["id"], answer["error"]["code"]) == (None, -32005)
+        assert await clients[-1].closed()
+        assert HALF_SENT_BYTES_MAX - 2_000_000 < one.server.half_sent <= HALF_SENT_BYTES_MAX
+        other.send(request("hello", 1))
+        assert (await other.read())["id"] == 1
+        clients[0].send(request("hello", 2))  # what was half sent may be whole now
+        assert (await clients[0].read())["id"] == 2
+    await until(lambda: one.server.half_sent == 0)

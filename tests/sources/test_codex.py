@@ -45,7 +45,14 @@ def test_roots_follow_the_agents_own_variable() -> None:
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst"])
 def test_rollouts_are_claimed_plain_and_compressed(suffix: str) -> None:
     path = f"/h/.codex/sessions/2026/01/01/rollout-2026-01-01T00-00-00-{uid(0)}{suffix}"
-    assert SOURCE.claim("/h/.codex/sessions", path, lambda: b"") == Claim(uid(0), "lines")
+    assert SOURCE.claim("/h/.codex/sessions", path, lambda: b"{}\n") == Claim(uid(0), "lines")
+
+
+@pytest.mark.parametrize("head", [b"", b'{"type": "session_meta", "payload": {"id": "'])
+def test_a_rollout_is_claimed_once_its_first_record_is_written(head: bytes) -> None:
+    """Before, nobody knows whose child it is; a guess would stay."""
+    path = f"/h/.codex/sessions/2026/01/01/rollout-2026-01-01T00-00-00-{uid(0)}.jsonl"
+    assert SOURCE.claim("/h/.codex/sessions", path, lambda: head) is None
 
 
 @pytest.mark.parametrize("name", ["history.jsonl", "state_5.sqlite", f"rollout-x-{uid(0)}.json", "rollout-1.jsonl"])

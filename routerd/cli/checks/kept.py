@@ -104,8 +104,9 @@ def logs(ground: Ground) -> Iterator[Finding]:
         if not chosen.enabled:
             yield note("logs", f"{agent} is switched off: its logs are not read", f"sources.{agent}.enabled = true")
     for agent, root in there:
-        if reason := obstacle(root):
-            yield problem("logs", f"{root}: the logs of {agent} cannot be read: {reason}", "mend its permissions")
+        if reason := obstacle(agent, root):
+            remedy = "rename it, or name another place" if os.access(root, os.R_OK) else "mend its permissions"
+            yield problem("logs", f"{root}: the logs of {agent} cannot be read: {reason}", remedy)
         elif ground.status is not None and root not in read:
             yield problem(
                 "logs", f"{root}: the daemon does not read this; it was started in another environment",
@@ -116,7 +117,10 @@ def logs(ground: Ground) -> Iterator[Finding]:
     if not there:
         yield warning("logs", "no logs of an agent were found", "use an agent, or name places: [sources.<agent>] roots")
     for root, source in read.items():
-        if source["quarantined"]:
+        if source["quarantined"] and source.get("agent") == "jsonl":
+            said = f"{root}: {source['quarantined']} rows cannot be used"
+            yield warning("logs", said, f"`routerctl import {root}` names them")
+        elif source["quarantined"]:
             yield warning("logs", f"{root}: {source['quarantined']} of its sessions cannot be understood", "report it")
 
 

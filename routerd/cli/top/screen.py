@@ -191,7 +191,9 @@ class Top(App[None]):
             return
         page = io.StringIO()
         width = max(60, self.size.width * 9 // 10 - 18)
-        explain.render(answer, Console(file=page, width=width, highlight=False, markup=False, color_system=None))
+        explain.render(
+            answer, Console(file=page, width=width, highlight=False, markup=False, emoji=False, color_system=None)
+        )
         self.push_screen(Said(page.getvalue()))
 
     def action_forbid(self) -> None:
