@@ -56,8 +56,8 @@ def prepare(path: Path, now: float) -> Path | None:
         _refuse_newer(path)
         if _mark(path).exists():
             aside = set_aside(path, now)
+            _mark(path).unlink()  # before anything new is written: no start may set that aside
             _migrate(path)
-            _mark(path).unlink()
             return aside
         _migrate(path)
     except sqlite3.DatabaseError as error:
