@@ -137,11 +137,12 @@ class Tail:
         return {path for path, _, _ in found}
 
     def _hint(self, path: str) -> None:
-        """A watch names a path: look at it."""
+        """A watch names a path: look at it. It tells of a change, be it that a rescan found that just before."""
+        was_found = path in self._unhinted
         self._unhinted.discard(path)
         known = self.registry.files.get(path)
         if known is not None:
-            if self._look_again(path, known):
+            if self._look_again(path, known) or was_found:
                 self._follow_by("watch", known.root)
             return
         for agent, root in self._roots:
