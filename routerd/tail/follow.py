@@ -227,7 +227,7 @@ class Tail:
 
     def _follow_by(self, mode: str, *roots: str) -> None:
         """From now on; what is polled is looked at whole in every rescan."""
-        if any(self._modes[root] != mode for root in roots):
+        if any(self._modes.get(root) != mode for root in roots):
             self._modes.update(dict.fromkeys(roots, mode))
             self._watched_left, self._recent_is_old = [], True
 
